@@ -1,0 +1,26 @@
+# Decides GNN_WITH_CUDA and enables the CUDA language.
+
+set(GNN_WITH_CUDA OFF)
+if(NOT GNN_CUDA STREQUAL "OFF")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      # What ships; `native` (the GPU of this machine) is what ./dev asks for where there is one.
+      set(CMAKE_CUDA_ARCHITECTURES 80 90)
+    endif()
+    enable_language(CUDA)
+    find_package(CUDAToolkit REQUIRED)
+    set(GNN_WITH_CUDA ON)
+  elseif(GNN_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "GNN_CUDA=ON, but no CUDA compiler was found. Put nvcc on PATH, set CUDACXX, or use GNN_CUDA=OFF.")
+  endif()
+endif()
+
+if(GNN_WITH_CUDA)
+  set(GNN_WITH_CUDA_BOOL true)
+  message(STATUS "libgnn: CUDA ${CUDAToolkit_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
+else()
+  set(GNN_WITH_CUDA_BOOL false)
+  message(STATUS "libgnn: CPU only (no CUDA compiler found, or GNN_CUDA=OFF)")
+endif()

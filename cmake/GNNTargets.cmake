@@ -1,0 +1,102 @@
+# The library gnn::gnn, and gnn_add_op, which registers one op.
+
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(fmt 9 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
+find_package(Threads REQUIRED)
+# OpenBLAS's own CMake package sets no target on Debian; its pkg-config file and FindBLAS both work everywhere.
+set(BLA_VENDOR OpenBLAS)
+find_package(BLAS REQUIRED)
+find_path(GNN_CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas openblas-pthread openblas-openmp REQUIRED)
+
+add_library(gnn)
+add_library(gnn::gnn ALIAS gnn)
+
+# "gnn/core/tensor.h" means the same in the tree and after installation: the build tree has a folder gnn/ with one
+# link per source folder, plus what CMake writes.
+set(gnn_include_dir ${CMAKE_CURRENT_BINARY_DIR}/include)
+set(gnn_public_dirs core autograd kernels layers train data)
+foreach(dir IN LISTS gnn_public_dirs)
+  file(GLOB headers CONFIGURE_DEPENDS ${dir}/*.h ${dir}/*.cuh)
+  file(MAKE_DIRECTORY ${gnn_include_dir}/gnn/${dir})
+  foreach(header IN LISTS headers)
+    cmake_path(GET header FILENAME name)
+    file(CREATE_LINK ${header} ${gnn_include_dir}/gnn/${dir}/${name} SYMBOLIC)
+  endforeach()
+endforeach()
+file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/gnn.h ${gnn_include_dir}/gnn/gnn.h SYMBOLIC)
+configure_file(core/config.h.in ${gnn_include_dir}/gnn/core/config.h)
+
+set_target_properties(gnn PROPERTIES
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}
+  CXX_VISIBILITY_PRESET hidden
+  CUDA_VISIBILITY_PRESET hidden
+  VISIBILITY_INLINES_HIDDEN ON
+  POSITION_INDEPENDENT_CODE ON
+  CXX_EXTENSIONS OFF
+  CUDA_STANDARD 20
+  CUDA_STANDARD_REQUIRED ON)
+target_compile_features(gnn PUBLIC cxx_std_20)
+target_include_directories(gnn PUBLIC
+  $<BUILD_INTERFACE:${gnn_include_dir}>
+  $<INSTALL_INTERFACE:include>)
+target_include_directories(gnn PRIVATE ${GNN_CBLAS_INCLUDE_DIR})
+target_link_libraries(gnn PRIVATE OpenMP::OpenMP_CXX fmt::fmt ZLIB::ZLIB nlohmann_json::nlohmann_json
+  OpenSSL::Crypto Threads::Threads BLAS::BLAS)
+if(GNN_WITH_CUDA)
+  target_link_libraries(gnn PRIVATE CUDA::cudart_static CUDA::cublas)
+endif()
+
+# What every target of this project is compiled with; nothing of it reaches a consumer.
+function(gnn_compile_options target)
+  set(warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+  if(GNN_WERROR)
+    list(APPEND warnings -Werror)
+  endif()
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${warnings}>")
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-march=x86-64-v2>)
+  endif()
+  # Neither changes a result: no errno from libm, no floating-point traps to preserve. -O3 vectorises.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>)
+  # Lets device code call constexpr functions of the standard library (std::bit_cast).
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+  if(GNN_SANITIZE)
+    target_compile_options(${target} PRIVATE
+      $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${GNN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
+    target_link_options(${target} PUBLIC -fsanitize=${GNN_SANITIZE})
+  endif()
+endfunction()
+gnn_compile_options(gnn)
+
+set_property(GLOBAL PROPERTY gnn_ops "")
+
+# gnn_add_op(STEM [IN DIR] [KERNEL_ONLY])
+# Registers an op: its kernel, its differentiable function, its tests, case table and benchmark all have its stem,
+# and configuration fails when one is missing. DIR is where the kernel's user is (default layers; optimizers are
+# in train). KERNEL_ONLY: no user-facing function of its own.
+function(gnn_add_op stem)
+  cmake_parse_arguments(PARSE_ARGV 1 op "KERNEL_ONLY" "IN" "")
+  if(NOT op_IN)
+    set(op_IN layers)
+  endif()
+  set(files kernels/${stem}.h kernels/${stem}.cpp kernels/${stem}.cu
+    tests/cases/${stem}.h tests/test_${stem}.cpp benchmarks/bench_${stem}.cpp)
+  if(NOT op_KERNEL_ONLY)
+    list(APPEND files ${op_IN}/${stem}.h ${op_IN}/${stem}.cpp)
+    target_sources(gnn PRIVATE ${PROJECT_SOURCE_DIR}/${op_IN}/${stem}.cpp)
+  endif()
+  foreach(file IN LISTS files)
+    if(NOT EXISTS ${PROJECT_SOURCE_DIR}/${file})
+      message(FATAL_ERROR "op ${stem} has no ${file}; see \"Add an op\" in CONTRIBUTING.md")
+    endif()
+  endforeach()
+  target_sources(gnn PRIVATE ${PROJECT_SOURCE_DIR}/kernels/${stem}.cpp)
+  if(GNN_WITH_CUDA)
+    target_sources(gnn PRIVATE ${PROJECT_SOURCE_DIR}/kernels/${stem}.cu)
+  endif()
+  set_property(GLOBAL APPEND PROPERTY gnn_ops ${stem})
+endfunction()

@@ -1,0 +1,76 @@
+#pragma once
+
+// How CPU kernels use all cores and the widest vectors. Not installed.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "gnn/core/device.h"
+
+namespace gnn::kernels {
+
+/// Instruction sets that loops are compiled for, besides the base (x86-64-v2).
+enum class Isa { base, avx2, avx512 };
+
+/// The widest that this CPU has; GNN_ISA=base|avx2|avx512 in the environment lowers it.
+Isa cpu_isa();
+
+#if defined(__x86_64__)
+// `flatten` inlines the loop into a function for each instruction set, so that a kernel's plain loops are
+// vectorised for all three and a binary runs on any x86-64-v2 machine. Calls that are not inlined (libm) stay as
+// they are.
+template <class F>
+[[gnu::target("arch=x86-64-v4,prefer-vector-width=512"), gnu::flatten, gnu::noinline]] void run_avx512(
+    const F& loop, std::int64_t begin, std::int64_t end) {
+  loop(begin, end);
+}
+template <class F>
+[[gnu::target("arch=x86-64-v3"), gnu::flatten, gnu::noinline]] void run_avx2(const F& loop, std::int64_t begin,
+                                                                            std::int64_t end) {
+  loop(begin, end);
+}
+#endif
+
+/// loop(begin, end), compiled for the widest vectors of this CPU.
+template <class F>
+void run_simd(const F& loop, std::int64_t begin, std::int64_t end) {
+#if defined(__x86_64__)
+  switch (cpu_isa()) {
+    case Isa::avx512:
+      return run_avx512(loop, begin, end);
+    case Isa::avx2:
+      return run_avx2(loop, begin, end);
+    case Isa::base:
+      break;
+  }
+#endif
+  loop(begin, end);
+}
+
+/// Calls loop(b, e) on consecutive pieces of [0, count), in parallel, compiled for the widest vectors. The pieces
+/// depend on `count` and `grain` only, never on the number of threads, so a loop that reduces over its piece
+/// gives the same result on any number of them. `grain` is the least work, in iterations, worth a thread of its
+/// own (about 10 µs). Loops must not throw.
+template <class F>
+void parallel_for(std::int64_t count, std::int64_t grain, const F& loop) {
+  if (count <= 0) return;
+  grain = std::max<std::int64_t>(grain, 1);
+  const std::int64_t pieces = std::min<std::int64_t>((count + grain - 1) / grain, 64);
+  const std::int64_t piece = (count + pieces - 1) / pieces;
+  const auto threads = static_cast<int>(std::min<std::int64_t>(pieces, num_threads()));
+  if (threads == 1) {
+    for (std::int64_t p = 0; p < pieces; ++p) {
+      run_simd(loop, std::min(count, p * piece), std::min(count, (p + 1) * piece));
+    }
+    return;
+  }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (std::int64_t p = 0; p < pieces; ++p) {
+    run_simd(loop, std::min(count, p * piece), std::min(count, (p + 1) * piece));
+  }
+}
+
+/// Iterations of an element-wise loop that are worth a thread.
+inline constexpr std::int64_t elementwise_grain = 16384;
+
+}  // namespace gnn::kernels
