@@ -10,8 +10,8 @@
 
 #include "gnn/core/tensor.h"
 
-// The reverse-mode tape. A differentiable function computes its result with kernels and then records how to get
-// the gradients of its inputs from the gradient of the result:
+// The reverse-mode tape. A differentiable function computes its result with kernels and then records how to
+// get the gradients of its inputs from the gradient of the result:
 //
 //   Tensor square(const Tensor& x) {
 //     Tensor y = empty_like(x);
@@ -24,13 +24,13 @@
 //   }
 //
 // The function may capture Saved values, shapes and parameters, never a Tensor handle with history. Nodes are
-// owned by their results: dropping a result frees its part of the tape. backward() runs them in the reverse order
-// of recording, each once, and frees what a node saved as soon as it has run.
+// owned by their results: dropping a result frees its part of the tape. backward() runs them in the reverse
+// order of recording, each once, and frees what a node saved as soon as it has run.
 
 namespace gnn {
 
-/// A tensor's value, kept for the backward pass. get() throws AutogradError when the memory was changed in place
-/// since.
+/// A tensor's value, kept for the backward pass. get() throws AutogradError when the memory was changed in
+/// place since.
 class GNN_API Saved {
  public:
   Saved() = default;
@@ -44,7 +44,9 @@ class GNN_API Saved {
 };
 
 /// Keeps the value of `tensor` (undefined stays undefined) for the backward pass.
-inline Saved save(const Tensor& tensor) { return Saved(tensor); }
+inline Saved save(const Tensor& tensor) {
+  return Saved(tensor);
+}
 
 /// Where a backward function puts the gradients of its inputs.
 class GNN_API Gradients {
@@ -64,12 +66,13 @@ class GNN_API Gradients {
 
 using BackwardFunction = std::function<void(const Tensor& grad, Gradients& grads)>;
 
-/// Records that `result` was computed from `inputs` by `op`, and returns it. Does nothing when recording is off or
-/// no input requires a gradient; undefined inputs are allowed and never need one. `op` must outlive the tape (a
-/// literal).
+/// Records that `result` was computed from `inputs` by `op`, and returns it. Does nothing when recording is
+/// off or no input requires a gradient; undefined inputs are allowed and never need one. `op` must outlive
+/// the tape (a literal).
 GNN_API Tensor record(const char* op, Tensor result, std::initializer_list<Tensor> inputs,
                       BackwardFunction backward);
-GNN_API Tensor record(const char* op, Tensor result, std::span<const Tensor> inputs, BackwardFunction backward);
+GNN_API Tensor record(const char* op, Tensor result, std::span<const Tensor> inputs,
+                      BackwardFunction backward);
 
 /// True when record() would record an operation on these inputs; for functions that save more for it.
 GNN_API bool is_recording(std::initializer_list<Tensor> inputs);

@@ -11,15 +11,18 @@
 
 // The caching, stream-ordered allocator: one per device, the same code for the CPU and for CUDA.
 //
-// * A block belongs to the stream that was current when it was allocated. Freed, it goes back to that stream's
-//   pool at once and is handed out again on the same stream only, so that work already queued on the stream is
-//   done with it before new work touches it: no synchronisation is needed. A block that other streams used as
-//   well (Tensor::record_stream) is kept back until the work issued to them by then is done.
-// * Sizes are rounded up to 512 bytes. Blocks under 1 MiB are cut from 2 MiB segments, those under 10 MiB from
-//   20 MiB segments, larger ones come from a segment of their own, rounded to 2 MiB. The smallest free block that
-//   fits is taken; what is left of it becomes a free block when it is at least 512 bytes (in a segment for blocks
-//   of 1 MiB and more: when it is more than 1 MiB). Free neighbours are merged.
-// * Segments come from the driver and go back only through empty_cache() or when the driver has no memory left:
+// * A block belongs to the stream that was current when it was allocated. Freed, it goes back to that
+// stream's
+//   pool at once and is handed out again on the same stream only, so that work already queued on the stream
+//   is done with it before new work touches it: no synchronisation is needed. A block that other streams used
+//   as well (Tensor::record_stream) is kept back until the work issued to them by then is done.
+// * Sizes are rounded up to 512 bytes. Blocks under 1 MiB are cut from 2 MiB segments, those under 10 MiB
+// from
+//   20 MiB segments, larger ones come from a segment of their own, rounded to 2 MiB. The smallest free block
+//   that fits is taken; what is left of it becomes a free block when it is at least 512 bytes (in a segment
+//   for blocks of 1 MiB and more: when it is more than 1 MiB). Free neighbours are merged.
+// * Segments come from the driver and go back only through empty_cache() or when the driver has no memory
+// left:
 //   then all unused segments of the device are returned and the request is tried once more; if that fails as
 //   well, OutOfMemoryError is thrown with the numbers, and nothing has changed.
 // * Memory is not cleared. All functions may be called from several threads.
@@ -42,13 +45,14 @@ GNN_API MemoryStats memory_stats(Device device);
 GNN_API void reset_peak_stats(Device device);
 /// Returns all unused segments to the driver.
 GNN_API void empty_cache(Device device);
-/// Lets the allocator of `device` hold at most `bytes` from the driver (0: no limit); beyond it acts as if the
-/// driver had no memory left.
+/// Lets the allocator of `device` hold at most `bytes` from the driver (0: no limit); beyond it acts as if
+/// the driver had no memory left.
 GNN_API void set_memory_limit(Device device, std::size_t bytes);
 
-/// Debugging aid: while on, every new block is filled with 0xff (NaN in every floating dtype, -1 in the signed
-/// integers) and surrounded by 512-byte guard bands that are verified when it is freed and by
-/// check_guard_bands(). Blocks that were allocated while it was off stay unguarded. Returns the previous setting.
+/// Debugging aid: while on, every new block is filled with 0xff (NaN in every floating dtype, -1 in the
+/// signed integers) and surrounded by 512-byte guard bands that are verified when it is freed and by
+/// check_guard_bands(). Blocks that were allocated while it was off stay unguarded. Returns the previous
+/// setting.
 GNN_API bool set_guard_bands(bool on);
 /// Verifies all live guarded blocks of `device`; returns one line per violation since the last call.
 GNN_API std::vector<std::string> check_guard_bands(Device device);

@@ -6,8 +6,8 @@
 
 namespace gnn {
 
-/// What a kind of device can do with raw memory. Not installed. Everything above talks to devices through this
-/// and the kernels; only core/cuda_backend.cpp and the .cu files call CUDA.
+/// What a kind of device can do with raw memory. Not installed. Everything above talks to devices through
+/// this and the kernels; only core/cuda_backend.cpp and the .cu files call CUDA.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -18,7 +18,8 @@ class Backend {
 
   /// In-order copies and fills on the stream `native`; only synchronous for the host where said so.
   virtual void copy(int index, void* target, const void* source, std::size_t bytes, void* native) = 0;
-  virtual void copy_from_host(int index, void* target, const void* source, std::size_t bytes, void* native) = 0;
+  virtual void copy_from_host(int index, void* target, const void* source, std::size_t bytes,
+                              void* native) = 0;
   /// Returns when the bytes have arrived.
   virtual void copy_to_host(int index, void* target, const void* source, std::size_t bytes, void* native) = 0;
   virtual void copy_peer(int target_index, void* target, int index, const void* source, std::size_t bytes,

@@ -19,8 +19,8 @@ struct GNN_API Device {
   static constexpr Device cpu() { return {}; }
   static constexpr Device cuda(int index = 0) { return {DeviceType::cuda, index}; }
 
-  /// Parses "cpu", "cuda", "cuda:N", or "auto" (cuda:0 when it is available, else cpu). Throws DeviceError for
-  /// any other text and, with the reason, for a CUDA device that cannot be used.
+  /// Parses "cpu", "cuda", "cuda:N", or "auto" (cuda:0 when it is available, else cpu). Throws DeviceError
+  /// for any other text and, with the reason, for a CUDA device that cannot be used.
   static Device parse(std::string_view text);
 
   bool is_cpu() const { return type == DeviceType::cpu; }

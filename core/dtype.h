@@ -48,7 +48,8 @@ inline constexpr DType dtype_of = [] {
 }();
 
 /// Throws DTypeError: "OP: expected EXPECTED, got DTYPE".
-[[noreturn]] GNN_API void throw_unsupported_dtype(std::string_view op, std::string_view expected, DType dtype);
+[[noreturn]] GNN_API void throw_unsupported_dtype(std::string_view op, std::string_view expected,
+                                                  DType dtype);
 
 /// Calls f(std::type_identity<T>{}) with T = float or double; throws DTypeError naming `op` otherwise.
 template <class F>

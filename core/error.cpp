@@ -21,7 +21,9 @@ LayerScope::LayerScope(std::string_view name) : name_(name), outer_(innermost_la
   innermost_layer = this;
 }
 
-LayerScope::~LayerScope() { innermost_layer = outer_; }
+LayerScope::~LayerScope() {
+  innermost_layer = outer_;
+}
 
 std::string LayerScope::path() {
   std::string path;
@@ -31,10 +33,16 @@ std::string LayerScope::path() {
   return path;
 }
 
-KernelScope::KernelScope(const char* name) : outer_(current_kernel) { current_kernel = name; }
+KernelScope::KernelScope(const char* name) : outer_(current_kernel) {
+  current_kernel = name;
+}
 
-KernelScope::~KernelScope() { current_kernel = outer_; }
+KernelScope::~KernelScope() {
+  current_kernel = outer_;
+}
 
-const char* KernelScope::current() { return current_kernel; }
+const char* KernelScope::current() {
+  return current_kernel;
+}
 
 }  // namespace gnn

@@ -7,8 +7,8 @@
 
 namespace gnn {
 
-/// IEEE binary16, for storage: convert to float, compute, convert back. The same bit manipulation runs on both
-/// devices; rounding is to nearest even, subnormals and infinities are kept, a NaN stays a (quiet) NaN.
+/// IEEE binary16, for storage: convert to float, compute, convert back. The same bit manipulation runs on
+/// both devices; rounding is to nearest even, subnormals and infinities are kept, a NaN stays a (quiet) NaN.
 struct Half {
   std::uint16_t bits = 0;
 

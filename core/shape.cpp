@@ -44,9 +44,13 @@ Shape Shape::with(std::size_t axis, std::int64_t size) const {
   return copy;
 }
 
-bool Shape::operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+bool Shape::operator==(const Shape& other) const {
+  return std::equal(begin(), end(), other.begin(), other.end());
+}
 
-std::string Shape::to_string() const { return fmt::format("[{}]", fmt::join(begin(), end(), ", ")); }
+std::string Shape::to_string() const {
+  return fmt::format("[{}]", fmt::join(begin(), end(), ", "));
+}
 
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   std::array<std::int64_t, Shape::max_dims> sizes{};
@@ -54,7 +58,8 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   for (std::size_t i = 1; i <= dim; ++i) {  // aligned at the last dimension
     const std::int64_t p = i <= a.dim() ? a[a.dim() - i] : 1;
     const std::int64_t q = i <= b.dim() ? b[b.dim() - i] : 1;
-    check<ShapeError>(p == q || p == 1 || q == 1, "{}: shapes {} and {} cannot be broadcast together", op, a, b);
+    check<ShapeError>(p == q || p == 1 || q == 1, "{}: shapes {} and {} cannot be broadcast together", op, a,
+                      b);
     sizes[dim - i] = p == 1 ? q : p;
   }
   return Shape(std::span(sizes.data(), dim));

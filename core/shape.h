@@ -11,8 +11,8 @@
 
 namespace gnn {
 
-/// The sizes of a tensor's dimensions, outermost first; at most 8, held inline. A shape without dimensions is a
-/// scalar's (one element); a dimension of size 0 makes an empty tensor.
+/// The sizes of a tensor's dimensions, outermost first; at most 8, held inline. A shape without dimensions is
+/// a scalar's (one element); a dimension of size 0 makes an empty tensor.
 class GNN_API Shape {
  public:
   static constexpr std::size_t max_dims = 8;
@@ -49,7 +49,8 @@ class GNN_API Shape {
   std::size_t dim_ = 0;
 };
 
-/// The shape that NumPy's broadcasting gives for two shapes; throws ShapeError naming `op` when they do not fit.
+/// The shape that NumPy's broadcasting gives for two shapes; throws ShapeError naming `op` when they do not
+/// fit.
 GNN_API Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
 }  // namespace gnn

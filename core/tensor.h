@@ -26,15 +26,16 @@ struct TensorOptions {
   Device device = Device::cpu();
 };
 
-/// An n-dimensional array: a cheap handle to reference-counted memory; copies of a Tensor are the same tensor.
+/// An n-dimensional array: a cheap handle to reference-counted memory; copies of a Tensor are the same
+/// tensor.
 ///
 /// Elements are row-major and contiguous, always: there are no strides. Views (reshape, slices of the leading
-/// dimension) share memory and exist only where the result is contiguous; transposing is an operation or a GEMM
-/// flag. A default-constructed Tensor is "undefined" and stands for "none" (no bias, no gradient).
+/// dimension) share memory and exist only where the result is contiguous; transposing is an operation or a
+/// GEMM flag. A default-constructed Tensor is "undefined" and stands for "none" (no bias, no gradient).
 ///
-/// A tensor with requires_grad() is a leaf of the tape: operations on it are recorded and backward() fills its
-/// grad(). Work on a CUDA tensor is asynchronous; only copying to the host (item, to_vector, copy_from onto a CPU
-/// tensor) and synchronize() wait for it.
+/// A tensor with requires_grad() is a leaf of the tape: operations on it are recorded and backward() fills
+/// its grad(). Work on a CUDA tensor is asynchronous; only copying to the host (item, to_vector, copy_from
+/// onto a CPU tensor) and synchronize() wait for it.
 class GNN_API Tensor {
  public:
   Tensor() = default;
@@ -82,8 +83,8 @@ class GNN_API Tensor {
   }
   /// All elements converted to double, copied to the host.
   std::vector<double> to_doubles() const;
-  /// Copies the elements of `source` into this tensor, in place: same shape and dtype, any device. Not recorded
-  /// on the tape. Asynchronous unless the target is on the host and the source is not.
+  /// Copies the elements of `source` into this tensor, in place: same shape and dtype, any device. Not
+  /// recorded on the tape. Asynchronous unless the target is on the host and the source is not.
   void copy_from(const Tensor& source);
 
   /// A tensor on the same memory with another shape of the same numel, starting `offset` elements in; neither
@@ -97,14 +98,14 @@ class GNN_API Tensor {
   std::uint64_t version() const;
   /// Tells the allocator that work on `stream` uses this memory too (see core/allocator.h).
   void record_stream(const Stream& stream) const;
-  /// Makes this tensor, for all handles, hold the memory, dtype and device of `other`, which has the same shape;
-  /// for moving parameters between devices and dtypes. The gradient is dropped.
+  /// Makes this tensor, for all handles, hold the memory, dtype and device of `other`, which has the same
+  /// shape; for moving parameters between devices and dtypes. The gradient is dropped.
   void set_data(const Tensor& other);
 
   /// True when gradients flow through this tensor: a leaf that asked for it, or a result computed from one.
   bool requires_grad() const;
-  /// Makes a leaf collect a gradient, or not; returns *this. Throws AutogradError for a result of an operation
-  /// and DTypeError for an integer tensor.
+  /// Makes a leaf collect a gradient, or not; returns *this. Throws AutogradError for a result of an
+  /// operation and DTypeError for an integer tensor.
   Tensor& set_requires_grad(bool on = true);
   /// True for a tensor that is not the recorded result of an operation.
   bool is_leaf() const;
@@ -112,13 +113,13 @@ class GNN_API Tensor {
   const Tensor& grad() const;
   /// Replaces the gradient; undefined clears it. Throws ShapeError or DTypeError when it does not match.
   void set_grad(const Tensor& grad);
-  /// Computes the gradient of this tensor with respect to every leaf it was computed from and adds it to their
-  /// grad(). `grad` is the gradient of this tensor, by default 1, which needs a tensor of one element. Frees the
-  /// tape as it goes unless `retain_graph`. Defined in autograd/backward.cpp.
+  /// Computes the gradient of this tensor with respect to every leaf it was computed from and adds it to
+  /// their grad(). `grad` is the gradient of this tensor, by default 1, which needs a tensor of one element.
+  /// Frees the tape as it goes unless `retain_graph`. Defined in autograd/backward.cpp.
   void backward(const Tensor& grad = {}, bool retain_graph = false) const;
-  /// Calls `hook` whenever a backward() has completed this leaf's gradient, with the sum over the whole pass; a
-  /// defined result replaces it. Returns an id for remove_hook. Throws AutogradError unless it is a leaf that
-  /// requires a gradient.
+  /// Calls `hook` whenever a backward() has completed this leaf's gradient, with the sum over the whole pass;
+  /// a defined result replaces it. Returns an id for remove_hook. Throws AutogradError unless it is a leaf
+  /// that requires a gradient.
   int register_hook(std::function<Tensor(const Tensor& grad)> hook);
   void remove_hook(int id);
 
@@ -154,8 +155,8 @@ Tensor from_values(const std::vector<T>& values, const Shape& shape, Device devi
 }
 /// A CPU tensor on memory that somebody else owns: `release` is called when the last view is gone.
 GNN_API Tensor from_memory(void* data, const Shape& shape, DType dtype, std::function<void()> release);
-/// A CPU tensor in pinned memory, from which copies to a CUDA device are asynchronous; ordinary memory where no
-/// CUDA device is available.
+/// A CPU tensor in pinned memory, from which copies to a CUDA device are asynchronous; ordinary memory where
+/// no CUDA device is available.
 GNN_API Tensor empty_pinned(const Shape& shape, DType dtype);
 
 namespace detail {

@@ -1,8 +1,9 @@
 #pragma once
 
-// All of CUDA's language that a .cu file needs. Kernels are compiled by nvcc and, unchanged, by g++ against an
-// emulated runtime, so they use CUDA only through this header and its siblings launch.cuh, vector.cuh and
-// reduce.cuh: no <<<>>>, no CUB, no cooperative groups, no inline PTX, fminf/fmaxf instead of std::min/std::max.
+// All of CUDA's language that a .cu file needs. Kernels are compiled by nvcc and, unchanged, by g++ against
+// an emulated runtime, so they use CUDA only through this header and its siblings launch.cuh, vector.cuh and
+// reduce.cuh: no <<<>>>, no CUB, no cooperative groups, no inline PTX, fminf/fmaxf instead of
+// std::min/std::max.
 
 #include <cuda_runtime.h>
 

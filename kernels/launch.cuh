@@ -21,8 +21,8 @@ class CudaLaunchScope {
   Stream stream_;
 };
 
-/// Launches `kernel` on the current stream of `device`; an empty grid or block is no work and no launch. Errors of the
-/// launch are thrown as CudaError naming the kernel struct that is running.
+/// Launches `kernel` on the current stream of `device`; an empty grid or block is no work and no launch.
+/// Errors of the launch are thrown as CudaError naming the kernel struct that is running.
 template <class... Parameters, class... Args>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, Device device,
             Args&&... args) {
@@ -40,10 +40,11 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
 /// Threads per block of element-wise kernels.
 inline constexpr int elementwise_block = 256;
 
-/// Blocks for a grid-stride loop over `items`: one thread per item up to what keeps every multiprocessor of any
-/// shipped GPU busy (132 of them, 8 blocks of 256 threads each, times 4 so that uneven blocks even out).
+/// Blocks for a grid-stride loop over `items`: one thread per item up to what keeps every multiprocessor of
+/// any shipped GPU busy (132 of them, 8 blocks of 256 threads each, times 4 so that uneven blocks even out).
 inline unsigned elementwise_grid(std::int64_t items) {
-  return static_cast<unsigned>(std::min<std::int64_t>((items + elementwise_block - 1) / elementwise_block, 4224));
+  return static_cast<unsigned>(
+      std::min<std::int64_t>((items + elementwise_block - 1) / elementwise_block, 4224));
 }
 
 }  // namespace gnn::kernels

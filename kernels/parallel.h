@@ -17,16 +17,17 @@ Isa cpu_isa();
 
 #if defined(__x86_64__)
 // `flatten` inlines the loop into a function for each instruction set, so that a kernel's plain loops are
-// vectorised for all three and a binary runs on any x86-64-v2 machine. Calls that are not inlined (libm) stay as
-// they are.
+// vectorised for all three and a binary runs on any x86-64-v2 machine. Calls that are not inlined (libm) stay
+// as they are.
 template <class F>
 [[gnu::target("arch=x86-64-v4,prefer-vector-width=512"), gnu::flatten, gnu::noinline]] void run_avx512(
     const F& loop, std::int64_t begin, std::int64_t end) {
   loop(begin, end);
 }
 template <class F>
-[[gnu::target("arch=x86-64-v3"), gnu::flatten, gnu::noinline]] void run_avx2(const F& loop, std::int64_t begin,
-                                                                            std::int64_t end) {
+[[gnu::target("arch=x86-64-v3"), gnu::flatten, gnu::noinline]] void run_avx2(const F& loop,
+                                                                             std::int64_t begin,
+                                                                             std::int64_t end) {
   loop(begin, end);
 }
 #endif
@@ -47,10 +48,10 @@ void run_simd(const F& loop, std::int64_t begin, std::int64_t end) {
   loop(begin, end);
 }
 
-/// Calls loop(b, e) on consecutive pieces of [0, count), in parallel, compiled for the widest vectors. The pieces
-/// depend on `count` and `grain` only, never on the number of threads, so a loop that reduces over its piece
-/// gives the same result on any number of them. `grain` is the least work, in iterations, worth a thread of its
-/// own (about 10 µs). Loops must not throw.
+/// Calls loop(b, e) on consecutive pieces of [0, count), in parallel, compiled for the widest vectors. The
+/// pieces depend on `count` and `grain` only, never on the number of threads, so a loop that reduces over its
+/// piece gives the same result on any number of them. `grain` is the least work, in iterations, worth a
+/// thread of its own (about 10 µs). Loops must not throw.
 template <class F>
 void parallel_for(std::int64_t count, std::int64_t grain, const F& loop) {
   if (count <= 0) return;

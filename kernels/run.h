@@ -8,8 +8,8 @@
 #include "gnn/core/device.h"
 #include "gnn/core/tensor.h"
 
-// A kernel is a struct: the contract is its comment, `name` names it in errors and reports, cpu() is defined in
-// STEM.cpp and cuda() in STEM.cu:
+// A kernel is a struct: the contract is its comment, `name` names it in errors and reports, cpu() is defined
+// in STEM.cpp and cuda() in STEM.cu:
 //
 //   struct GNN_API ReluForward {
 //     static constexpr const char* name = "relu_forward";
@@ -17,9 +17,10 @@
 //     static void cuda(const Tensor& x, Tensor& y);
 //   };
 //
-// run<ReluForward>(x, y) picks the back end by the tensors' device. Kernels write into tensors that the caller
-// allocated, know nothing of the tape, and check what would make them read or write out of bounds; user-facing
-// validation with user-facing words is in layers/. A kernel without cuda() does not link in a CUDA build.
+// run<ReluForward>(x, y) picks the back end by the tensors' device. Kernels write into tensors that the
+// caller allocated, know nothing of the tape, and check what would make them read or write out of bounds;
+// user-facing validation with user-facing words is in layers/. A kernel without cuda() does not link in a
+// CUDA build.
 
 namespace gnn::kernels {
 

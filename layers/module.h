@@ -19,9 +19,9 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-/// Base of every layer and model. Like a Tensor, a Module is a handle: copies share parameters, buffers and mode,
-/// so a module may be a plain member or be passed by value. Derived classes declare parameters and children where
-/// they are initialised:
+/// Base of every layer and model. Like a Tensor, a Module is a handle: copies share parameters, buffers and
+/// mode, so a module may be a plain member or be passed by value. Derived classes declare parameters and
+/// children where they are initialised:
 ///
 ///   class Net : public gnn::Module {
 ///    public:
@@ -56,14 +56,16 @@ class GNN_API Module {
   /// Floating-point operations of one forward pass on these shapes; 0 by default (free or unknown).
   virtual std::int64_t flops(const Shape& input, const Shape& output) const;
 
-  /// All parameters (or buffers) of this module and its children, in order of registration, with dotted paths.
+  /// All parameters (or buffers) of this module and its children, in order of registration, with dotted
+  /// paths.
   std::vector<NamedTensor> named_parameters() const;
   std::vector<NamedTensor> named_buffers() const;
   std::vector<Tensor> parameters() const;
-  /// Parameters, then buffers of each module, in order: what a checkpoint holds. Tensors are shared, not copied.
+  /// Parameters, then buffers of each module, in order: what a checkpoint holds. Tensors are shared, not
+  /// copied.
   std::vector<NamedTensor> state_dict() const;
-  /// Copies values in by name. Throws ValueError listing missing and unexpected names, ShapeError or DTypeError for a
-  /// tensor that does not fit; nothing is changed then.
+  /// Copies values in by name. Throws ValueError listing missing and unexpected names, ShapeError or
+  /// DTypeError for a tensor that does not fit; nothing is changed then.
   void load_state_dict(const std::vector<NamedTensor>& state);
 
   /// Training mode (the default) or evaluation, for this module and its children.
@@ -78,12 +80,13 @@ class GNN_API Module {
   void zero_grad();
 
  protected:
-  /// Registers a leaf that requires a gradient, and returns it. An undefined tensor is not registered (no bias).
+  /// Registers a leaf that requires a gradient, and returns it. An undefined tensor is not registered (no
+  /// bias).
   Tensor parameter(std::string name, Tensor value);
   /// Registers state that is saved but not trained.
   Tensor buffer(std::string name, Tensor value);
-  /// Registers a child and returns it: `Linear fc = child("fc", Linear(2, 3));`. Throws ValueError for a name that
-  /// is taken, empty or has a dot.
+  /// Registers a child and returns it: `Linear fc = child("fc", Linear(2, 3));`. Throws ValueError for a name
+  /// that is taken, empty or has a dot.
   template <class M>
   M child(std::string name, M module) {
     adopt(std::move(name), module);

@@ -1,7 +1,7 @@
 #pragma once
 
-// One case of an op: the inputs, the function under test and a naive reference in double precision. The same table
-// drives parity and gradient tests on every device and the benchmarks.
+// One case of an op: the inputs, the function under test and a naive reference in double precision. The same
+// table drives parity and gradient tests on every device and the benchmarks.
 
 #include <cstdint>
 #include <functional>
@@ -30,7 +30,8 @@ inline Array array(const Shape& shape) {
 
 enum class Fill {
   uniform,   ///< random in [low, high)
-  distinct,  ///< a random permutation of evenly spaced values in (low, high): no ties, none at a symmetric zero
+  distinct,  ///< a random permutation of evenly spaced values in (low, high): no ties, none at a symmetric
+             ///< zero
   integer,   ///< random whole numbers in [low, high]: labels, indices
 };
 
@@ -40,8 +41,8 @@ struct Input {
   double high = 1;
   Fill fill = Fill::uniform;
   bool differentiable = true;
-  std::optional<DType> dtype = {};     // empty: the floating dtype that the test runs in
-  std::vector<double> values = {};     // given values instead of a fill
+  std::optional<DType> dtype = {};  // empty: the floating dtype that the test runs in
+  std::vector<double> values = {};  // given values instead of a fill
 };
 
 /// An input that takes no gradient, such as labels.
@@ -54,25 +55,28 @@ struct OpCase {
   std::vector<Input> inputs;
   std::function<Tensor(std::span<const Tensor>)> op;       // differentiable
   std::function<Array(std::span<const Array>)> reference;  // the naive definition; no code shared with the op
-  /// Largest |got - want| / (1 + |want|) in float32; state the bound it comes from when it is not the default.
+  /// Largest |got - want| / (1 + |want|) in float32; state the bound it comes from when it is not the
+  /// default.
   double tolerance = 2e-6;
   /// The same in float64.
   double tolerance64 = 1e-13;
   /// False for a case whose op has no gradient, or whose inputs sit on kinks.
   bool gradient = true;
-  /// Cases with benchmark = true are timed: floating-point operations of the forward pass, and bytes that forward
-  /// must move (0: all inputs and the output once).
+  /// Cases with benchmark = true are timed: floating-point operations of the forward pass, and bytes that
+  /// forward must move (0: all inputs and the output once).
   bool benchmark = false;
   double flops = 0;
   double bytes = 0;
 };
 
-/// The case's inputs with deterministic contents, rounded to `dtype` so that every precision sees the same values.
+/// The case's inputs with deterministic contents, rounded to `dtype` so that every precision sees the same
+/// values.
 std::vector<Array> make_inputs(const OpCase& op_case, DType dtype);
 
-/// The arrays as tensors of `dtype` (or the input's own), requiring gradients where differentiable and asked for.
-std::vector<Tensor> to_tensors(const OpCase& op_case, std::span<const Array> arrays, DType dtype, Device device,
-                               bool requires_grad);
+/// The arrays as tensors of `dtype` (or the input's own), requiring gradients where differentiable and asked
+/// for.
+std::vector<Tensor> to_tensors(const OpCase& op_case, std::span<const Array> arrays, DType dtype,
+                               Device device, bool requires_grad);
 
 Tensor to_tensor(const Array& array, DType dtype, Device device = Device::cpu());
 Array to_array(const Tensor& tensor);

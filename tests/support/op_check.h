@@ -16,12 +16,12 @@ std::vector<Device> test_devices();
 /// Compares the op's result with the reference, in float32 and float64 on every test device.
 void check_parity(const OpCase& op_case);
 
-/// Compares gradients with central differences in float64 on the CPU (a random cotangent; every element of small
-/// inputs, random directions through large ones), and float32 and CUDA gradients with the float64 ones.
+/// Compares gradients with central differences in float64 on the CPU (a random cotangent; every element of
+/// small inputs, random directions through large ones), and float32 and CUDA gradients with the float64 ones.
 void check_gradients(const OpCase& op_case);
 
-/// Fails, naming the first bad element and the number of bad ones, where |got - want| > tolerance * (1 + |want|); NaN equals
-/// NaN and an infinity its like only.
+/// Fails, naming the first bad element and the number of bad ones, where |got - want| > tolerance * (1 +
+/// |want|); NaN equals NaN and an infinity its like only.
 void expect_close(const Array& got, const Array& want, double tolerance, const std::string& what);
 
 /// Central-difference check of any scalar function of float64 CPU leaves: `loss` is called many times.
@@ -30,15 +30,19 @@ void check_gradient_of(const std::function<Tensor(std::span<const Tensor>)>& fun
 
 class OpTest : public ::testing::TestWithParam<OpCase> {};
 
-inline std::string case_name(const ::testing::TestParamInfo<OpCase>& info) { return info.param.name; }
+inline std::string case_name(const ::testing::TestParamInfo<OpCase>& info) {
+  return info.param.name;
+}
 
 }  // namespace gnn::testing
 
 /// All tests that a case table drives: parity and gradients of each case.
-#define GNN_TEST_OP(Name, table)                                                                       \
-  class Name : public ::gnn::testing::OpTest {};                                                       \
-  TEST_P(Name, MatchesReference) { ::gnn::testing::check_parity(GetParam()); }                         \
-  TEST_P(Name, Gradients) {                                                                            \
-    if (GetParam().gradient) ::gnn::testing::check_gradients(GetParam());                              \
-  }                                                                                                    \
+#define GNN_TEST_OP(Name, table)                                          \
+  class Name : public ::gnn::testing::OpTest {};                          \
+  TEST_P(Name, MatchesReference) {                                        \
+    ::gnn::testing::check_parity(GetParam());                             \
+  }                                                                       \
+  TEST_P(Name, Gradients) {                                               \
+    if (GetParam().gradient) ::gnn::testing::check_gradients(GetParam()); \
+  }                                                                       \
   INSTANTIATE_TEST_SUITE_P(Cases, Name, ::testing::ValuesIn(table), ::gnn::testing::case_name)

@@ -1,0 +1,68 @@
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+#include "gnn/core/backend.h"
+
+namespace gnn {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The CPU: everything happens at once, streams are names, events are time points.
+class CpuBackend final : public Backend {
+ public:
+  void* allocate(int, std::size_t bytes) override {
+    constexpr std::size_t alignment = 4096;
+    if (bytes > SIZE_MAX - alignment) return nullptr;
+    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  }
+  void deallocate(int, void* data) override { std::free(data); }
+
+  void copy(int, void* target, const void* source, std::size_t bytes, void*) override {
+    std::memmove(target, source, bytes);
+  }
+  void copy_from_host(int, void* target, const void* source, std::size_t bytes, void*) override {
+    std::memmove(target, source, bytes);
+  }
+  void copy_to_host(int, void* target, const void* source, std::size_t bytes, void*) override {
+    std::memmove(target, source, bytes);
+  }
+  void copy_peer(int, void* target, int, const void* source, std::size_t bytes, void*) override {
+    std::memmove(target, source, bytes);
+  }
+  void fill_bytes(int, void* target, int value, std::size_t bytes, void*) override {
+    std::memset(target, value, bytes);
+  }
+
+  void* create_stream(int) override { return new char; }
+  void destroy_stream(int, void* native) override { delete static_cast<char*>(native); }
+  void synchronize_stream(int, void*) override {}
+  void synchronize(int) override {}
+
+  void* create_event(int) override { return new Clock::time_point(Clock::now()); }
+  void destroy_event(int, void* event) override { delete static_cast<Clock::time_point*>(event); }
+  void record_event(int, void* event, void*) override {
+    *static_cast<Clock::time_point*>(event) = Clock::now();
+  }
+  void wait_event(int, void*, void*) override {}
+  void synchronize_event(int, void*) override {}
+  bool event_done(int, void*) override { return true; }
+  double milliseconds_between(int, void* start, void* end) override {
+    return std::chrono::duration<double, std::milli>(*static_cast<Clock::time_point*>(end) -
+                                                     *static_cast<Clock::time_point*>(start))
+        .count();
+  }
+
+  void* allocate_pinned(std::size_t bytes) override { return allocate(0, bytes); }
+  void deallocate_pinned(void* data) override { std::free(data); }
+};
+
+}  // namespace
+
+Backend& cpu_backend() {
+  static CpuBackend instance;
+  return instance;
+}
+
+}  // namespace gnn
