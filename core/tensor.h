@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -152,6 +153,10 @@ Tensor from_values(std::span<const T> values, const Shape& shape, Device device 
 template <class T>
 Tensor from_values(const std::vector<T>& values, const Shape& shape, Device device = Device::cpu()) {
   return from_values(std::span<const T>(values), shape, device);
+}
+template <class T>
+Tensor from_values(std::initializer_list<T> values, const Shape& shape, Device device = Device::cpu()) {
+  return from_values(std::span<const T>(values.begin(), values.size()), shape, device);
 }
 /// A CPU tensor on memory that somebody else owns: `release` is called when the last view is gone.
 GNN_API Tensor from_memory(void* data, const Shape& shape, DType dtype, std::function<void()> release);

@@ -1,0 +1,124 @@
+#pragma once
+
+// The activations and their derivatives for one number, for both back ends. Not installed.
+
+#include <cmath>
+
+#include "gnn/kernels/activation.h"
+
+namespace gnn::kernels {
+
+template <class T>
+struct Relu {
+  GNN_HD T value(T x) const { return x < T(0) ? T(0) : x; }
+  GNN_HD T derivative(T y) const { return y <= T(0) ? T(0) : T(1); }
+};
+
+template <class T>
+struct LeakyRelu {
+  T alpha;
+  GNN_HD T value(T x) const { return x > T(0) ? x : alpha * x; }
+  GNN_HD T derivative(T x) const { return x > T(0) ? T(1) : alpha; }
+};
+
+template <class T>
+struct Elu {
+  T alpha;
+  GNN_HD T value(T x) const { return x > T(0) ? x : alpha * std::expm1(x); }
+  GNN_HD T derivative(T x) const { return x > T(0) ? T(1) : alpha * std::exp(x); }
+};
+
+/// exp of a negative number only, so that nothing overflows.
+template <class T>
+GNN_HD T sigmoid(T x) {
+  const T e = std::exp(-std::fabs(x));
+  return (x < T(0) ? e : T(1)) / (T(1) + e);
+}
+
+template <class T>
+struct Sigmoid {
+  GNN_HD T value(T x) const { return sigmoid(x); }
+  GNN_HD T derivative(T y) const { return y * (T(1) - y); }
+};
+
+template <class T>
+struct Tanh {
+  GNN_HD T value(T x) const { return std::tanh(x); }
+  GNN_HD T derivative(T y) const { return (T(1) - y) * (T(1) + y); }
+};
+
+template <class T>
+struct Gelu {
+  static constexpr T sqrt_half = T(0.70710678118654752440);
+  static constexpr T density_scale = T(0.39894228040143267794);  // 1 / sqrt(2 pi)
+  // erfc, not 1 + erf: for large negative x the sum would cancel to 0.
+  GNN_HD static T cumulative(T x) { return T(0.5) * std::erfc(-x * sqrt_half); }
+  GNN_HD T value(T x) const { return x * cumulative(x); }
+  GNN_HD T derivative(T x) const { return cumulative(x) + x * density_scale * std::exp(T(-0.5) * x * x); }
+};
+
+template <class T>
+struct GeluTanh {
+  static constexpr T scale = T(0.79788456080286535588);  // sqrt(2 / pi)
+  static constexpr T cubic = T(0.044715);
+  GNN_HD static T inner(T x) { return std::tanh(scale * (x + cubic * x * x * x)); }
+  GNN_HD T value(T x) const { return T(0.5) * x * (T(1) + inner(x)); }
+  GNN_HD T derivative(T x) const {
+    const T t = inner(x);
+    return T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t) * (T(1) + t) * scale * (T(1) + T(3) * cubic * x * x);
+  }
+};
+
+template <class T>
+struct Silu {
+  GNN_HD T value(T x) const { return x * sigmoid(x); }
+  GNN_HD T derivative(T x) const {
+    const T s = sigmoid(x);
+    return s * (T(1) + x * (T(1) - s));
+  }
+};
+
+template <class T>
+struct Softplus {
+  T beta;
+  static constexpr T threshold = T(20);
+  GNN_HD T value(T x) const { return x * beta > threshold ? x : std::log1p(std::exp(x * beta)) / beta; }
+  GNN_HD T derivative(T x) const { return x * beta > threshold ? T(1) : sigmoid(x * beta); }
+};
+
+template <class T>
+struct Step {
+  GNN_HD T value(T x) const { return x > T(0) ? T(1) : T(0); }
+  GNN_HD T derivative(T) const { return T(0); }
+};
+
+/// Calls visit(f) with the functor of `kind`.
+template <class T, class Visitor>
+void visit_activation(Activation kind, const ActivationParameters& parameters, const Visitor& visit) {
+  const T alpha = static_cast<T>(parameters.alpha);
+  const T beta = static_cast<T>(parameters.beta);
+  switch (kind) {
+    case Activation::relu:
+      return visit(Relu<T>{});
+    case Activation::leaky_relu:
+      return visit(LeakyRelu<T>{alpha});
+    case Activation::elu:
+      return visit(Elu<T>{alpha});
+    case Activation::sigmoid:
+      return visit(Sigmoid<T>{});
+    case Activation::tanh:
+      return visit(Tanh<T>{});
+    case Activation::gelu:
+      return visit(Gelu<T>{});
+    case Activation::gelu_tanh:
+      return visit(GeluTanh<T>{});
+    case Activation::silu:
+      return visit(Silu<T>{});
+    case Activation::softplus:
+      return visit(Softplus<T>{beta});
+    case Activation::step:
+      return visit(Step<T>{});
+  }
+}
+
+}  // namespace gnn::kernels
