@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 
 namespace gnn::testing {
@@ -103,6 +104,13 @@ Tensor to_tensor(const Array& array, DType dtype, Device device) {
     }
     return from_values(values, array.shape, device);
   });
+}
+
+std::vector<Device> test_devices() {
+  if (const char* only = std::getenv("GNN_TEST_DEVICE"); only != nullptr) return {Device::parse(only)};
+  std::vector<Device> devices{Device::cpu()};
+  if (cuda::is_available()) devices.push_back(Device::cuda(0));
+  return devices;
 }
 
 Array to_array(const Tensor& tensor) {

@@ -81,6 +81,9 @@ std::vector<Tensor> to_tensors(const OpCase& op_case, std::span<const Array> arr
 Tensor to_tensor(const Array& array, DType dtype, Device device = Device::cpu());
 Array to_array(const Tensor& tensor);
 
+/// cpu, and cuda:0 where it is available; GNN_TEST_DEVICE=cpu|cuda:0 in the environment picks one.
+std::vector<Device> test_devices();
+
 /// Deterministic random values, the same on every machine.
 std::vector<double> random_values(std::int64_t count, double low, double high, std::uint64_t seed);
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <string_view>
 
 #include "gnn/autograd/tape.h"
 #include "gnn/core/check.h"
@@ -84,13 +82,6 @@ std::vector<Array> gradients_of(const OpCase& op_case, std::span<const Array> ar
 }
 
 }  // namespace
-
-std::vector<Device> test_devices() {
-  if (const char* only = std::getenv("GNN_TEST_DEVICE"); only != nullptr) return {Device::parse(only)};
-  std::vector<Device> devices{Device::cpu()};
-  if (cuda::is_available()) devices.push_back(Device::cuda(0));
-  return devices;
-}
 
 void expect_close(const Array& got, const Array& want, double tolerance, const std::string& what) {
   ASSERT_EQ(got.shape.to_string(), want.shape.to_string()) << what;

@@ -10,9 +10,6 @@
 
 namespace gnn::testing {
 
-/// cpu, and cuda:0 where it is available; GNN_TEST_DEVICE=cpu|cuda:0 in the environment picks one.
-std::vector<Device> test_devices();
-
 /// Compares the op's result with the reference, in float32 and float64 on every test device.
 void check_parity(const OpCase& op_case);
 

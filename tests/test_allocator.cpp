@@ -1,0 +1,178 @@
+// The contract at the top of core/allocator.h.
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "gnn/core/allocator.h"
+#include "gnn/core/error.h"
+#include "gnn/core/tensor.h"
+#include "support/op_check.h"
+
+namespace gnn::testing {
+namespace {
+
+/// Sizes are exact without guard bands; the cache is empty before each test.
+class Allocator : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    guards_ = set_guard_bands(false);
+    empty_cache(device());
+    reset_peak_stats(device());
+    start_ = memory_stats(device());
+  }
+  void TearDown() override {
+    set_memory_limit(device(), 0);
+    set_guard_bands(guards_);
+    EXPECT_EQ(memory_stats(device()).allocated_bytes, start_.allocated_bytes) << "blocks are still live";
+  }
+  static Device device() { return Device::parse(GetParam()); }
+  Tensor block(std::int64_t bytes) { return empty({bytes}, {DType::uint8, device()}); }
+  std::int64_t allocated() const { return memory_stats(device()).allocated_bytes - start_.allocated_bytes; }
+  std::int64_t reserved() const { return memory_stats(device()).reserved_bytes - start_.reserved_bytes; }
+  std::int64_t driver_calls() const {
+    return memory_stats(device()).driver_allocations - start_.driver_allocations;
+  }
+
+  bool guards_ = false;
+  MemoryStats start_;
+};
+
+std::vector<std::string> device_names() {
+  std::vector<std::string> names;
+  for (const Device device : test_devices()) names.push_back(device.to_string());
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Allocator, ::testing::ValuesIn(device_names()), [](const auto& info) {
+  return info.param == "cpu" ? std::string("cpu") : std::string("cuda");
+});
+
+constexpr std::int64_t mebibyte = 1 << 20;
+
+TEST_P(Allocator, RoundsAndCutsSegments) {
+  const Tensor a = block(1);
+  EXPECT_EQ(allocated(), 512);
+  EXPECT_EQ(reserved(), 2 * mebibyte);
+  const Tensor b = block(513);
+  EXPECT_EQ(allocated(), 512 + 1024);
+  EXPECT_EQ(driver_calls(), 1) << "both small blocks come from one segment";
+  const Tensor c = block(3 * mebibyte);
+  EXPECT_EQ(reserved(), 22 * mebibyte);
+  const Tensor d = block(30 * mebibyte + 1);
+  EXPECT_EQ(reserved(), 22 * mebibyte + 32 * mebibyte);
+  EXPECT_EQ(driver_calls(), 3);
+}
+
+TEST_P(Allocator, ReusesAndMerges) {
+  const void* first = nullptr;
+  {
+    const Tensor a = block(1000);
+    const Tensor b = block(1000);
+    const Tensor c = block(1000);
+    first = a.raw_data();
+  }
+  EXPECT_EQ(allocated(), 0);
+  const Tensor whole = block(900'000);  // only fits when the three and the rest have merged again
+  EXPECT_EQ(whole.raw_data(), first);
+  EXPECT_EQ(driver_calls(), 1);
+}
+
+TEST_P(Allocator, EmptyTensorsTakeNothing) {
+  const Tensor nothing = block(0);
+  EXPECT_EQ(nothing.raw_data(), nullptr);
+  EXPECT_EQ(memory_stats(device()).allocations, start_.allocations);
+}
+
+TEST_P(Allocator, EmptyCacheKeepsWhatIsUsed) {
+  const Tensor kept = block(30 * mebibyte);
+  { const Tensor dropped = block(50 * mebibyte); }
+  EXPECT_EQ(reserved(), 80 * mebibyte);
+  empty_cache(device());
+  EXPECT_EQ(reserved(), 30 * mebibyte);
+}
+
+TEST_P(Allocator, OutOfMemoryFreesTheCacheFirstAndThenSaysTheNumbers) {
+  set_memory_limit(device(), static_cast<std::size_t>(start_.reserved_bytes + 60 * mebibyte));
+  { const Tensor cached = block(40 * mebibyte); }
+  const Tensor fits = block(50 * mebibyte);  // only after the cached 40 MiB went back
+  EXPECT_EQ(reserved(), 50 * mebibyte);
+  try {
+    const Tensor too_much = block(20 * mebibyte);
+    FAIL() << "70 MiB were allocated under a limit of 60 MiB";
+  } catch (const OutOfMemoryError& error) {
+    EXPECT_NE(std::string(error.what()).find("20971520 bytes were asked for"), std::string::npos)
+        << error.what();
+  }
+  EXPECT_EQ(allocated(), 50 * mebibyte) << "a failed allocation changes nothing";
+  const Tensor still_works = block(1000);
+}
+
+TEST_P(Allocator, StreamsDoNotShareFreedBlocks) {
+  const Stream side = Stream::create(device());
+  const void* freed = nullptr;
+  {
+    const Tensor a = block(1000);
+    freed = a.raw_data();
+  }
+  if (device().is_cuda()) {
+    const StreamGuard guard(side);
+    EXPECT_NE(block(1000).raw_data(), freed);
+  }
+  EXPECT_EQ(block(1000).raw_data(), freed);
+}
+
+TEST_P(Allocator, ABlockUsedByAnotherStreamWaitsForIt) {
+  const Stream side = Stream::create(device());
+  const void* freed = nullptr;
+  {
+    const Tensor a = block(1000);
+    a.record_stream(side);
+    freed = a.raw_data();
+  }
+  side.synchronize();
+  EXPECT_EQ(block(1000).raw_data(), freed);
+}
+
+TEST_P(Allocator, PeaksAreRemembered) {
+  { const Tensor a = block(5 * mebibyte); }
+  EXPECT_EQ(memory_stats(device()).peak_allocated_bytes - start_.allocated_bytes, 5 * mebibyte);
+  reset_peak_stats(device());
+  EXPECT_EQ(memory_stats(device()).peak_allocated_bytes, memory_stats(device()).allocated_bytes);
+}
+
+TEST_P(Allocator, GuardBandsCatchWritesOnBothSides) {
+  if (device().is_cuda()) return;  // the host cannot write there; kernels are caught by the same code
+  set_guard_bands(true);
+  {
+    Tensor a = block(100);
+    auto* data = a.mutable_data<std::uint8_t>();
+    EXPECT_EQ(data[0], 0xff) << "new memory is poisoned";
+    data[100] = 1;
+    data[-3] = 1;
+  }
+  const std::vector<std::string> violations = check_guard_bands(device());
+  ASSERT_EQ(violations.size(), 2U);
+  EXPECT_EQ(violations[0], "cpu: a write 3 bytes before the start of a block of 100 bytes");
+  EXPECT_EQ(violations[1], "cpu: a write 1 bytes behind the end of a block of 100 bytes");
+  set_guard_bands(false);
+}
+
+TEST_P(Allocator, ThreadsMayAllocateAtOnce) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this, t] {
+      std::vector<Tensor> held;
+      for (int i = 0; i < 500; ++i) {
+        held.push_back(block(100 + 700 * ((i * 7 + t) % 50)));
+        if (held.size() > 10) held.erase(held.begin() + (i * 3) % 10);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(allocated(), 0);
+}
+
+}  // namespace
+}  // namespace gnn::testing
