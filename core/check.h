@@ -2,8 +2,10 @@
 
 // How libgnn's own sources throw. Not installed: public headers do not include fmt.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "gnn/core/device.h"
@@ -11,27 +13,37 @@
 #include "gnn/core/error.h"
 #include "gnn/core/shape.h"
 
+namespace gnn::detail {
+
+/// Formats a value as its name, without a format specification. (fmt/core.h alone keeps builds fast; fmt's
+/// own formatters would need fmt/format.h everywhere.)
+struct NameFormatter {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  static auto write(std::string_view text, fmt::format_context& context) {
+    return std::copy(text.begin(), text.end(), context.out());
+  }
+};
+
+}  // namespace gnn::detail
+
 template <>
-struct fmt::formatter<gnn::Shape> : fmt::formatter<std::string> {
-  template <class Context>
-  auto format(const gnn::Shape& shape, Context& context) const {
-    return fmt::formatter<std::string>::format(shape.to_string(), context);
+struct fmt::formatter<gnn::Shape> : gnn::detail::NameFormatter {
+  auto format(const gnn::Shape& shape, fmt::format_context& context) const {
+    return write(shape.to_string(), context);
   }
 };
 
 template <>
-struct fmt::formatter<gnn::DType> : fmt::formatter<std::string_view> {
-  template <class Context>
-  auto format(gnn::DType dtype, Context& context) const {
-    return fmt::formatter<std::string_view>::format(gnn::name_of(dtype), context);
+struct fmt::formatter<gnn::DType> : gnn::detail::NameFormatter {
+  auto format(gnn::DType dtype, fmt::format_context& context) const {
+    return write(gnn::name_of(dtype), context);
   }
 };
 
 template <>
-struct fmt::formatter<gnn::Device> : fmt::formatter<std::string> {
-  template <class Context>
-  auto format(const gnn::Device& device, Context& context) const {
-    return fmt::formatter<std::string>::format(device.to_string(), context);
+struct fmt::formatter<gnn::Device> : gnn::detail::NameFormatter {
+  auto format(const gnn::Device& device, fmt::format_context& context) const {
+    return write(device.to_string(), context);
   }
 };
 

@@ -1,5 +1,7 @@
 #include "gnn/core/shape.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "gnn/core/check.h"
