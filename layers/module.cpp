@@ -1,5 +1,7 @@
 #include "gnn/layers/module.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
