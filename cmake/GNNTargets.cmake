@@ -36,18 +36,25 @@ set_target_properties(gnn PROPERTIES
   CUDA_VISIBILITY_PRESET hidden
   VISIBILITY_INLINES_HIDDEN ON
   POSITION_INDEPENDENT_CODE ON
+  # No -Dgnn_EXPORTS: the static and the shared library are compiled alike (and once, with ccache).
+  DEFINE_SYMBOL ""
+  # The installed shared library finds libraries outside the system's folders (CUDA's) where they were at build time.
+  INSTALL_RPATH_USE_LINK_PATH ON
   CXX_EXTENSIONS OFF
   CUDA_STANDARD 20
   CUDA_STANDARD_REQUIRED ON)
 target_compile_features(gnn PUBLIC cxx_std_20)
 target_include_directories(gnn PUBLIC
-  $<BUILD_INTERFACE:${gnn_include_dir}>
-  $<INSTALL_INTERFACE:include>)
+  $<BUILD_INTERFACE:${gnn_include_dir}>)
 target_include_directories(gnn PRIVATE ${GNN_CBLAS_INCLUDE_DIR})
-target_link_libraries(gnn PRIVATE OpenMP::OpenMP_CXX fmt::fmt ZLIB::ZLIB nlohmann_json::nlohmann_json
-  OpenSSL::Crypto Threads::Threads BLAS::BLAS)
+target_link_libraries(gnn PRIVATE OpenMP::OpenMP_CXX fmt::fmt ZLIB::ZLIB OpenSSL::Crypto Threads::Threads
+  BLAS::BLAS $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)  # the last has headers only: nothing to link
 if(GNN_WITH_CUDA)
   target_link_libraries(gnn PRIVATE CUDA::cudart_static CUDA::cublas)
+endif()
+if(BUILD_SHARED_LIBS AND NOT GNN_SANITIZE)
+  # Nothing undefined but what the linked libraries define, and nothing exported of a static library linked in.
+  target_link_options(gnn PRIVATE LINKER:--no-undefined LINKER:--exclude-libs,ALL)
 endif()
 
 # What every target of this project is compiled with; nothing of it reaches a consumer.

@@ -1,0 +1,74 @@
+# Sourced by ./dev: installs the Debian packages that a command needs.
+
+# PACKAGE  GROUPS  WHY
+packages=$(
+  cat <<'END'
+build-essential        train,test     C++ compiler and linker
+cmake                  train,test     configures the build
+ninja-build            train,test     runs the build
+libfmt-dev             train,test     fmt: formatted error messages
+libopenblas-dev        train,test     OpenBLAS: matrix products on the CPU
+zlib1g-dev             train,test     zlib: .gz data sets, PNG images
+nlohmann-json3-dev     train,test     JSON: checkpoint headers, reports
+libssl-dev             train,test     OpenSSL's libcrypto: SHA-256 of weights
+libcli11-dev           train,test     CLI11: options of the example programs
+libgtest-dev           test           GoogleTest: the tests
+libbenchmark-dev       test           Google Benchmark: the benchmarks
+ccache                 test           compiles nothing twice across build folders
+pkg-config             test           how some programs find libgnn: tested
+curl                   test,data      downloads data sets
+ca-certificates        data           trusts the mirrors' certificates
+dataset-fashion-mnist  fashion-mnist  Fashion-MNIST, a stand-in for MNIST
+clang-format           format         formats the sources
+END
+)
+
+# setup GROUP...: installs what is missing of the groups' packages; silent when nothing is.
+setup() {
+  local name groups why group wanted missing=() reasons=()
+  command -v dpkg-query > /dev/null || {
+    say "This is not Debian or a relative of it, so nothing is installed; CMake will name what it misses."
+    return
+  }
+  while read -r name groups why; do
+    wanted=no
+    for group in "$@"; do
+      if [[ ,$groups, == *,$group,* ]]; then wanted=yes; fi
+    done
+    [[ $wanted == yes ]] || continue
+    [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$name" 2> /dev/null) == installed ]] && continue
+    missing+=("$name")
+    reasons+=("$(printf '  %-22s %s' "$name" "$why")")
+  done <<< "$packages"
+  ((${#missing[@]})) || return 0
+
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo > /dev/null ||
+      die "Debian packages are missing and only root can install them; run as root:
+  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "Installing what is missing (Debian packages, with ${as_root[*]:+sudo }apt-get):"
+  printf '%s\n' "${reasons[@]}" >&2
+  mkdir -p "$root/build"
+  local log=$root/build/setup.log
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+  if ! { "${apt[@]}" update && "${apt[@]}" install --no-install-recommends "${missing[@]}"; } > "$log" 2>&1; then
+    grep -E '^(E|W|Err):' "$log" >&2 || tail -n 20 "$log" >&2
+    die "apt-get could not install them (whole output: build/setup.log). Once it can, or once they are installed in
+another way, run this again:
+  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+  fi
+}
+
+# Prints the path of nvcc, or nothing: where CMake looks, and where NVIDIA's packages put it.
+find_nvcc() {
+  local candidate
+  for candidate in "${CUDACXX:-}" "$(command -v nvcc || true)" "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc"; do
+    if [[ -n $candidate && -x $candidate ]]; then
+      printf '%s\n' "$candidate"
+      return
+    fi
+  done
+}
