@@ -18,11 +18,14 @@ mirror_seconds=8
 
 cache_dir() { printf '%s/libgnn\n' "${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}"; }
 
-# has_idx_files DIR: whether the four files are there, plain or gzip.
+# has_idx_files DIR: whether the four files are there, plain or gzip, under the names that load_mnist() takes.
 has_idx_files() {
-  local name
+  local name file
   for name in "${mnist_files[@]}"; do
-    [[ -f $1/$name || -f $1/$name.gz ]] || return 1
+    for file in "$1/$name" "$1/$name.gz" "$1/${name/-idx/.idx}" "$1/${name/-idx/.idx}.gz"; do
+      [[ -f $file ]] && continue 2
+    done
+    return 1
   done
 }
 
@@ -50,10 +53,10 @@ fetch() {
 # is_mnist NAME FILE: whether FILE is the canonical NAME.gz.
 is_mnist() { [[ $(sha256sum < "$2") == "${mnist_sha256[$1]}  -" ]]; }
 
-# Downloads the four files into the cache folder. A file gets its name only when its SHA-256 is right; what was
-# interrupted is thrown away. Fails when no mirror has them, within `mirror_seconds` when none can be reached.
+# Downloads the four files into the cache folder. They get their names there when the SHA-256 of all is right; what
+# was interrupted is thrown away. Fails when no mirror has them, within `mirror_seconds` when none can be reached.
 download_mnist() {
-  local target mirrors=() mirror work smallest=${mnist_files[0]}
+  local target mirrors=() work smallest=${mnist_files[0]}
   target=$(cache_dir)/mnist
   read -r -d '' -a mirrors <<< "${GNN_MNIST_MIRRORS:-$mnist_mirrors}" || true
   mkdir -p "$target" || return 1
@@ -80,10 +83,9 @@ download_mnist() {
     ((${#usable[@]})) || exit 1
     local name
     for name in "${mnist_files[@]}"; do
-      if [[ -f $target/$name.gz ]] && is_mnist "$name" "$target/$name.gz"; then continue; fi
       download_mnist_file "$name" "$work" "${usable[@]}" || exit 1
-      mv -f "$work/$name.gz" "$target/$name.gz" || exit 1
     done
+    mv -f "$work"/*-ubyte.gz "$target/" || exit 1
     say "MNIST is in $target"
   )
 }

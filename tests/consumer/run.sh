@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Uses libgnn as other projects do: installed (static and shared; CMake package and pkg-config) and as a
+# subdirectory. Arguments are options for the installed builds, e.g. -DGNN_CUDA=ON.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+work=$root/build/consumer
+source "$root/tools/common.bash"
+use_ccache
+rm -rf "$work/prefix" "$work/program"
+mkdir -p "$work/program"
+# A consumer has no CUDA SDK in sight, whatever this machine's environment says.
+unset CPATH CPLUS_INCLUDE_PATH C_INCLUDE_PATH
+
+step() { printf 'consumer: %s\n' "$*"; }
+
+fail() {
+  printf 'consumer: %s\n' "$*" >&2
+  exit 1
+}
+
+quietly() { "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2 && fail "failed: $*"; }; }
+
+# install KIND SHARED [OPTION...]: builds libgnn and installs it into prefix/KIND.
+install() {
+  local kind=$1 shared=$2
+  shift 2
+  step "$kind library: build, install"
+  quietly cmake -S "$root" -B "$work/$kind" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS="$shared" \
+    -DGNN_TESTS=OFF -DGNN_BENCHMARKS=OFF -DGNN_EXAMPLES=OFF "$@"
+  quietly cmake --build "$work/$kind"
+  # Into one place and moved to another: nothing installed may know where it was installed.
+  quietly cmake --install "$work/$kind" --prefix "$work/prefix/$kind-first"
+  mv "$work/prefix/$kind-first" "$work/prefix/$kind"
+}
+
+# with_cmake NAME OPTION...: builds the consumer with CMake and runs it.
+with_cmake() {
+  local name=$1
+  shift
+  step "$name"
+  quietly cmake -S "$here" -B "$work/program/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@"
+  quietly cmake --build "$work/program/$name"
+  if grep '"command".*main.cpp' "$work/program/$name/compile_commands.json" | grep -i -E -- '-I[^ ]*cuda|-isystem[^ ]*cuda'
+  then fail "$name: CUDA is on the consumer's include path"; fi
+  "$work/program/$name/consumer"
+}
+
+# with_pkg_config KIND [PKG_CONFIG_OPTION...]
+with_pkg_config() {
+  local kind=$1
+  shift
+  step "pkg-config, $kind library"
+  export PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix/$kind" -name gnn.pc)")
+  local program=$work/program/pkg-config-$kind
+  # shellcheck disable=SC2046  # the flags are words
+  "${CXX:-c++}" -std=c++20 -O1 "$here/main.cpp" -o "$program" $(pkg-config "$@" --cflags --libs gnn)
+  LD_LIBRARY_PATH=$(pkg-config --variable=libdir gnn) "$program"
+}
+
+# Every installed header compiles on its own, without fmt, CUDA, BLAS or OpenMP.
+check_headers() {
+  step "installed headers, one by one"
+  local include=$work/prefix/shared/include
+  cat > "$work/check_header.sh" << 'END'
+printf '#include "%s"\n%s\n' "$2" '#if defined(FMT_VERSION) || defined(CUDART_VERSION) || defined(CBLAS_H) || defined(_OMP_H)
+#error "a public header includes fmt, CUDA, BLAS or OpenMP"
+#endif' | "${CXX:-c++}" -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$1" -x c++ -
+END
+  (cd "$include" && find gnn -name '*.h' -print0) |
+    xargs -0 -P "$(nproc)" -n 1 bash "$work/check_header.sh" "$include" || fail "a public header needs more than C++20"
+  if find "$include" -name '*.cuh' -o -name '*.cu' | grep .; then fail "device code was installed"; fi
+}
+
+# The shared library has a versioned name and exports nothing of the libraries inside it.
+check_shared_library() {
+  step "shared library: soname, exported symbols"
+  local library major symbols
+  library=$(find "$work/prefix/shared" -name libgnn.so)
+  major=$(sed -n 's/.*VERSION_MAJOR \([0-9]*\)/\1/p' "$root/core/version.h")
+  objdump -p "$library" | grep -q "SONAME *libgnn.so.$major\$" || fail "the soname is not libgnn.so.$major"
+  symbols=$(nm -D -C --defined-only "$library")
+  if grep -E ' T (cuda|cublas|__cuda|openblas|cblas|gnn::(check_cuda|throw_cuda_error|backend))' <<< "$symbols"
+  then fail "the shared library exports what is its own business"; fi
+}
+
+install static OFF "$@"
+install shared ON "$@"
+check_shared_library
+check_headers
+with_cmake package-static -DCMAKE_PREFIX_PATH="$work/prefix/static"
+with_cmake package-shared -DCMAKE_PREFIX_PATH="$work/prefix/shared"
+with_pkg_config static --static
+with_pkg_config shared
+with_cmake subdirectory -DGNN_SOURCE_DIR="$root" -DGNN_CUDA=OFF
+step "all well"

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Tests of ./dev that need no network: help, errors, and the download of MNIST from folders that act as mirrors.
+# The download needs the real files ($GNN_DATA_DIR/mnist or the cache folder); without them exit status 77 (skipped),
+# except under CI.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() {
+  printf 'FAILED: %s\n' "$*" >&2
+  exit 1
+}
+
+# expect STATUS TEXT COMMAND...: the command ends with STATUS (0, or 1 for any failure) and prints TEXT somewhere.
+expect() {
+  local want=$1 text=$2 status=0 output
+  shift 2
+  output=$("$@" 2>&1 < /dev/null) || status=1
+  [[ $status == "$want" ]] || fail "$*: status $status, expected $want
+$output"
+  [[ $output == *"$text"* ]] || fail "$*: \"$text\" is not in
+$output"
+}
+
+dev=$root/dev
+expect 0 "./dev train" "$dev"
+expect 1 'unknown command "fly"' "$dev" fly
+expect 1 'name a data set' "$dev" data cifar
+expect 1 'unknown option "--fix"' "$dev" format --fix
+for command in train test build bench data setup format clean; do
+  expect 0 "./dev $command" "$dev" "$command" --help
+  [[ $("$dev") == *"./dev $command "* ]] || fail "./dev does not list $command"
+done
+
+source "$root/tools/data.bash"
+if ! real=$(find_mnist); then
+  printf 'MNIST is not here (./dev data mnist gets it), so its download is not tested.\n' >&2
+  [[ -z ${CI:-} ]] || fail "CI must have MNIST"
+  exit 77
+fi
+unset GNN_DATA_DIR
+export XDG_CACHE_HOME=$work/cache
+cached=$work/cache/libgnn/mnist
+
+mkdir "$work"/{good,truncated,wrong,incomplete}
+for mirror in good truncated wrong incomplete; do
+  for name in "${mnist_files[@]}"; do
+    [[ -f $real/$name.gz ]] || { printf '%s has no .gz files to test with.\n' "$real" >&2 && exit 77; }
+    cp "$real/$name.gz" "$work/$mirror/"
+    chmod u+w "$work/$mirror/$name.gz"
+  done
+done
+head -c 1000000 "$real/train-images-idx3-ubyte.gz" > "$work/truncated/train-images-idx3-ubyte.gz"
+printf 'X' | dd of="$work/wrong/t10k-labels-idx1-ubyte.gz" conv=notrunc status=none
+rm "$work/incomplete/train-labels-idx1-ubyte.gz"
+
+# download STATUS TEXT MIRROR...: from nothing; afterwards the cache folder has all files or none.
+download() {
+  local want=$1 text=$2 left
+  shift 2
+  rm -rf "$work/cache"
+  GNN_MNIST_MIRRORS="$*" expect "$want" "$text" "$dev" data mnist
+  left=$(find "$cached" -mindepth 1 | wc -l)
+  [[ $left == $((want == 0 ? 4 : 0)) ]] || fail "$left files in the cache folder after: $*"
+}
+
+refused=http://127.0.0.1:1
+download 0 "MNIST is in $cached" "file://$work/good"
+download 1 "wrong SHA-256: thrown away" "file://$work/truncated"
+download 1 "not MNIST (wrong SHA-256)" "file://$work/wrong"
+download 1 "no mirror has train-labels-idx1-ubyte.gz" "file://$work/incomplete"
+download 1 "no mirror of MNIST can be used" "$refused" "file://$work/nowhere"
+download 0 "wrong SHA-256: thrown away" "$refused" "file://$work/wrong" "file://$work/truncated" "file://$work/good"
+expect 0 "$cached" "$dev" data mnist  # now found, not downloaded
+
+printf 'all well\n'
