@@ -1,0 +1,167 @@
+#include "gnn/kernels/binary.h"
+
+#include <algorithm>
+
+#include "gnn/core/check.h"
+#include "gnn/kernels/binary_math.h"
+#include "gnn/kernels/broadcast.h"
+#include "gnn/kernels/parallel.h"
+
+namespace gnn::kernels {
+
+namespace {
+
+/// f(i, a, b) with the operands' values at every element i of the layout. f may overwrite an operand at i only.
+template <class T, class F>
+void for_each_pair(const BroadcastLayout& layout, std::int64_t count, const T* a, const T* b, const F& f) {
+  const bool inner_a = layout.inner_a();
+  const bool inner_b = layout.inner_b();
+  parallel_for(count, elementwise_grain, [=, &layout](std::int64_t begin, std::int64_t end) {
+    BroadcastCursor cursor(layout, begin);
+    for (std::int64_t i = begin; i < end;) {
+      const std::int64_t row = std::min(end - i, cursor.rest());
+      const T* const from_a = a + cursor.a();
+      const T* const from_b = b + cursor.b();
+      if (inner_a && inner_b) {
+#pragma GCC ivdep
+        for (std::int64_t k = 0; k < row; ++k) f(i + k, from_a[k], from_b[k]);
+      } else if (inner_a) {
+        const T value = *from_b;
+#pragma GCC ivdep
+        for (std::int64_t k = 0; k < row; ++k) f(i + k, from_a[k], value);
+      } else if (inner_b) {
+        const T value = *from_a;
+#pragma GCC ivdep
+        for (std::int64_t k = 0; k < row; ++k) f(i + k, value, from_b[k]);
+      } else {
+        const T value_a = *from_a;
+        const T value_b = *from_b;
+        for (std::int64_t k = 0; k < row; ++k) f(i + k, value_a, value_b);
+      }
+      i += row;
+      cursor.advance(row);
+    }
+  });
+}
+
+/// The layout of x and one scalar; which of the two comes first is the caller's business.
+BroadcastLayout scalar_layout(const Tensor& x, bool scalar_first) {
+  const Shape flat{x.numel()};
+  const Shape one{};
+  return scalar_first ? broadcast_layout(one, flat, flat) : broadcast_layout(flat, one, flat);
+}
+
+}  // namespace
+
+namespace detail {
+
+void check_like(const char* kernel, const Tensor& tensor, const Tensor& like) {
+  if (!tensor.defined()) return;
+  check<ShapeError>(tensor.shape() == like.shape(), "{}: expected shape {}, got {}", kernel, like.shape(),
+                    tensor.shape());
+  check<DTypeError>(tensor.dtype() == like.dtype(), "{}: expected {}, got {}", kernel, like.dtype(), tensor.dtype());
+}
+
+void check_binary(const char* kernel, const Tensor& a, const Tensor& b, const Tensor& y) {
+  check<ShapeError>(broadcast_shapes(kernel, a.shape(), b.shape()) == y.shape(),
+                    "{}: shapes {} and {} do not give {}", kernel, a.shape(), b.shape(), y.shape());
+  check<DTypeError>(a.dtype() == b.dtype() && a.dtype() == y.dtype(), "{}: expected one dtype, got {}, {} and {}",
+                    kernel, a.dtype(), b.dtype(), y.dtype());
+}
+
+}  // namespace detail
+
+void Binary::cpu(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y) {
+  detail::check_binary(name, a, b, y);
+  const BroadcastLayout layout = broadcast_layout(a.shape(), b.shape(), y.shape());
+  dispatch_floating(name, y.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    dispatch_binary(op, [&](auto math) {
+      T* const out = y.mutable_data<T>();
+      for_each_pair(layout, y.numel(), a.data<T>(), b.data<T>(), [out](std::int64_t i, T p, T q) {
+        out[i] = decltype(math)::value(p, q);
+      });
+    });
+  });
+}
+
+void BinaryBackward::cpu(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& grad, Tensor& da, Tensor& db) {
+  detail::check_binary(name, a, b, grad);
+  detail::check_like(name, da, grad);
+  detail::check_like(name, db, grad);
+  const BroadcastLayout layout = broadcast_layout(a.shape(), b.shape(), grad.shape());
+  dispatch_floating(name, grad.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T* const g = grad.data<T>();
+    dispatch_binary(op, [&](auto math) {
+      // One pass each: only pow would gain from sharing, and it is bound by computing.
+      if (da.defined()) {
+        T* const out = da.mutable_data<T>();
+        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(), [out, g](std::int64_t i, T p, T q) {
+          out[i] = decltype(math)::grad_a(p, q, g[i]);
+        });
+      }
+      if (db.defined()) {
+        T* const out = db.mutable_data<T>();
+        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(), [out, g](std::int64_t i, T p, T q) {
+          out[i] = decltype(math)::grad_b(p, q, g[i]);
+        });
+      }
+    });
+  });
+}
+
+void BinaryScalar::cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, Tensor& y) {
+  detail::check_like(name, y, x);
+  const BroadcastLayout layout = scalar_layout(x, scalar_first);
+  dispatch_floating(name, y.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T value = static_cast<T>(scalar);
+    dispatch_binary(op, [&](auto math) {
+      const T* const in = x.data<T>();
+      T* const out = y.mutable_data<T>();
+      for_each_pair(layout, y.numel(), scalar_first ? &value : in, scalar_first ? in : &value,
+                    [out](std::int64_t i, T p, T q) { out[i] = decltype(math)::value(p, q); });
+    });
+  });
+}
+
+void BinaryScalarBackward::cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, const Tensor& grad,
+                               Tensor& dx) {
+  detail::check_like(name, grad, x);
+  detail::check_like(name, dx, x);
+  const BroadcastLayout layout = scalar_layout(x, scalar_first);
+  dispatch_floating(name, x.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T value = static_cast<T>(scalar);
+    dispatch_binary(op, [&](auto math) {
+      const T* const in = x.data<T>();
+      const T* const g = grad.data<T>();
+      T* const out = dx.mutable_data<T>();
+      if (scalar_first) {
+        for_each_pair(layout, x.numel(), &value, in, [out, g](std::int64_t i, T p, T q) {
+          out[i] = decltype(math)::grad_b(p, q, g[i]);
+        });
+      } else {
+        for_each_pair(layout, x.numel(), in, &value, [out, g](std::int64_t i, T p, T q) {
+          out[i] = decltype(math)::grad_a(p, q, g[i]);
+        });
+      }
+    });
+  });
+}
+
+void AddInPlace::cpu(Tensor& y, const Tensor& x) {
+  detail::check_like(name, x, y);
+  dispatch_floating(name, y.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    T* const to = y.mutable_data<T>();
+    const T* const from = x.data<T>();
+    parallel_for(y.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+#pragma GCC ivdep
+      for (std::int64_t i = begin; i < end; ++i) to[i] += from[i];
+    });
+  });
+}
+
+}  // namespace gnn::kernels
