@@ -11,7 +11,8 @@ namespace gnn::kernels {
 
 namespace {
 
-/// f(i, a, b) with the operands' values at every element i of the layout. f may overwrite an operand at i only.
+/// f(i, a, b) with the operands' values at every element i of the layout. f may overwrite an operand at i
+/// only.
 template <class T, class F>
 void for_each_pair(const BroadcastLayout& layout, std::int64_t count, const T* a, const T* b, const F& f) {
   const bool inner_a = layout.inner_a();
@@ -59,14 +60,15 @@ void check_like(const char* kernel, const Tensor& tensor, const Tensor& like) {
   if (!tensor.defined()) return;
   check<ShapeError>(tensor.shape() == like.shape(), "{}: expected shape {}, got {}", kernel, like.shape(),
                     tensor.shape());
-  check<DTypeError>(tensor.dtype() == like.dtype(), "{}: expected {}, got {}", kernel, like.dtype(), tensor.dtype());
+  check<DTypeError>(tensor.dtype() == like.dtype(), "{}: expected {}, got {}", kernel, like.dtype(),
+                    tensor.dtype());
 }
 
 void check_binary(const char* kernel, const Tensor& a, const Tensor& b, const Tensor& y) {
   check<ShapeError>(broadcast_shapes(kernel, a.shape(), b.shape()) == y.shape(),
                     "{}: shapes {} and {} do not give {}", kernel, a.shape(), b.shape(), y.shape());
-  check<DTypeError>(a.dtype() == b.dtype() && a.dtype() == y.dtype(), "{}: expected one dtype, got {}, {} and {}",
-                    kernel, a.dtype(), b.dtype(), y.dtype());
+  check<DTypeError>(a.dtype() == b.dtype() && a.dtype() == y.dtype(),
+                    "{}: expected one dtype, got {}, {} and {}", kernel, a.dtype(), b.dtype(), y.dtype());
 }
 
 }  // namespace detail
@@ -78,14 +80,14 @@ void Binary::cpu(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y) {
     using T = typename decltype(type)::type;
     dispatch_binary(op, [&](auto math) {
       T* const out = y.mutable_data<T>();
-      for_each_pair(layout, y.numel(), a.data<T>(), b.data<T>(), [out](std::int64_t i, T p, T q) {
-        out[i] = decltype(math)::value(p, q);
-      });
+      for_each_pair(layout, y.numel(), a.data<T>(), b.data<T>(),
+                    [out](std::int64_t i, T p, T q) { out[i] = decltype(math)::value(p, q); });
     });
   });
 }
 
-void BinaryBackward::cpu(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& grad, Tensor& da, Tensor& db) {
+void BinaryBackward::cpu(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& grad, Tensor& da,
+                         Tensor& db) {
   detail::check_binary(name, a, b, grad);
   detail::check_like(name, da, grad);
   detail::check_like(name, db, grad);
@@ -97,15 +99,13 @@ void BinaryBackward::cpu(BinaryOp op, const Tensor& a, const Tensor& b, const Te
       // One pass each: only pow would gain from sharing, and it is bound by computing.
       if (da.defined()) {
         T* const out = da.mutable_data<T>();
-        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(), [out, g](std::int64_t i, T p, T q) {
-          out[i] = decltype(math)::grad_a(p, q, g[i]);
-        });
+        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(),
+                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_a(p, q, g[i]); });
       }
       if (db.defined()) {
         T* const out = db.mutable_data<T>();
-        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(), [out, g](std::int64_t i, T p, T q) {
-          out[i] = decltype(math)::grad_b(p, q, g[i]);
-        });
+        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(),
+                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_b(p, q, g[i]); });
       }
     });
   });
@@ -126,8 +126,8 @@ void BinaryScalar::cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_
   });
 }
 
-void BinaryScalarBackward::cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, const Tensor& grad,
-                               Tensor& dx) {
+void BinaryScalarBackward::cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_first,
+                               const Tensor& grad, Tensor& dx) {
   detail::check_like(name, grad, x);
   detail::check_like(name, dx, x);
   const BroadcastLayout layout = scalar_layout(x, scalar_first);
@@ -139,13 +139,11 @@ void BinaryScalarBackward::cpu(BinaryOp op, const Tensor& x, double scalar, bool
       const T* const g = grad.data<T>();
       T* const out = dx.mutable_data<T>();
       if (scalar_first) {
-        for_each_pair(layout, x.numel(), &value, in, [out, g](std::int64_t i, T p, T q) {
-          out[i] = decltype(math)::grad_b(p, q, g[i]);
-        });
+        for_each_pair(layout, x.numel(), &value, in,
+                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_b(p, q, g[i]); });
       } else {
-        for_each_pair(layout, x.numel(), in, &value, [out, g](std::int64_t i, T p, T q) {
-          out[i] = decltype(math)::grad_a(p, q, g[i]);
-        });
+        for_each_pair(layout, x.numel(), in, &value,
+                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_a(p, q, g[i]); });
       }
     });
   });

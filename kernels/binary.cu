@@ -63,11 +63,12 @@ __global__ void __launch_bounds__(elementwise_block)
 }
 
 template <class T>
-void launch_forward(BinaryOp op, Device device, const BroadcastLayout& layout, Operand<T> a, Operand<T> b, T* y) {
+void launch_forward(BinaryOp op, Device device, const BroadcastLayout& layout, Operand<T> a, Operand<T> b,
+                    T* y) {
   const BroadcastGroups groups(layout, vector_width<T>);
   dispatch_binary(op, [&](auto math) {
-    launch(binary_kernel<decltype(math), T>, elementwise_grid(groups.groups), elementwise_block, 0, device, groups, a,
-           b, y);
+    launch(binary_kernel<decltype(math), T>, elementwise_grid(groups.groups), elementwise_block, 0, device,
+           groups, a, b, y);
   });
 }
 
@@ -76,8 +77,8 @@ void launch_backward(BinaryOp op, Device device, const BroadcastLayout& layout, 
                      const T* grad, T* da, T* db) {
   const BroadcastGroups groups(layout, vector_width<T>);
   dispatch_binary(op, [&](auto math) {
-    launch(binary_backward_kernel<decltype(math), T>, elementwise_grid(groups.groups), elementwise_block, 0, device,
-           groups, a, b, grad, da, db);
+    launch(binary_backward_kernel<decltype(math), T>, elementwise_grid(groups.groups), elementwise_block, 0,
+           device, groups, a, b, grad, da, db);
   });
 }
 
@@ -98,7 +99,8 @@ void Binary::cuda(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y) {
   const BroadcastLayout layout = broadcast_layout(a.shape(), b.shape(), y.shape());
   dispatch_floating(name, y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    launch_forward(op, y.device(), layout, Operand<T>{a.data<T>()}, Operand<T>{b.data<T>()}, y.mutable_data<T>());
+    launch_forward(op, y.device(), layout, Operand<T>{a.data<T>()}, Operand<T>{b.data<T>()},
+                   y.mutable_data<T>());
   });
 }
 
@@ -110,8 +112,8 @@ void BinaryBackward::cuda(BinaryOp op, const Tensor& a, const Tensor& b, const T
   const BroadcastLayout layout = broadcast_layout(a.shape(), b.shape(), grad.shape());
   dispatch_floating(name, grad.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    launch_backward(op, grad.device(), layout, Operand<T>{a.data<T>()}, Operand<T>{b.data<T>()}, grad.data<T>(),
-                    data_or_null<T>(da), data_or_null<T>(db));
+    launch_backward(op, grad.device(), layout, Operand<T>{a.data<T>()}, Operand<T>{b.data<T>()},
+                    grad.data<T>(), data_or_null<T>(da), data_or_null<T>(db));
   });
 }
 
@@ -128,8 +130,8 @@ void BinaryScalar::cuda(BinaryOp op, const Tensor& x, double scalar, bool scalar
   });
 }
 
-void BinaryScalarBackward::cuda(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, const Tensor& grad,
-                                Tensor& dx) {
+void BinaryScalarBackward::cuda(BinaryOp op, const Tensor& x, double scalar, bool scalar_first,
+                                const Tensor& grad, Tensor& dx) {
   detail::check_like(name, grad, x);
   detail::check_like(name, dx, x);
   const Shape flat{x.numel()};

@@ -4,26 +4,26 @@
 
 #include "gnn/kernels/run.h"
 
-// Element-wise operations of two operands, in float32 and float64, deterministic. NaN in an operand gives NaN, for
-// maximum and minimum too (as NumPy, unlike fmax); pow is C's, so that x^0 = 1^y = 1 even for NaN, and division is
-// IEEE's: no error for 0.
+// Element-wise operations of two operands, in float32 and float64, deterministic. NaN in an operand gives
+// NaN, for maximum and minimum too (as NumPy, unlike fmax); pow is C's, so that x^0 = 1^y = 1 even for NaN,
+// and division is IEEE's: no error for 0.
 
 namespace gnn::kernels {
 
 enum class BinaryOp : std::uint8_t { add, sub, mul, div, pow, maximum, minimum };
 
-/// y = a OP b. y has the shape that a and b broadcast to (NumPy's rules); all have one dtype. y may be an operand of its
-/// own shape.
+/// y = a OP b. y has the shape that a and b broadcast to (NumPy's rules); all have one dtype. y may be an
+/// operand of its own shape.
 struct GNN_API Binary {
   static constexpr const char* name = "binary";
   static void cpu(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y);
   static void cuda(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y);
 };
 
-/// da = grad * dy/da and db = grad * dy/db at every element of y = a OP b, before any sum over broadcast axes (SumTo does
-/// that): grad, da and db have y's shape. An undefined da or db is not computed; each may be grad itself.
-/// Equal operands of maximum and minimum get half of the gradient each; a NaN operand passes it on to both. For pow, dy/da is 0 where
-/// b = 0 and dy/db is 0 where a = 0 and b >= 0.
+/// da = grad * dy/da and db = grad * dy/db at every element of y = a OP b, before any sum over broadcast axes
+/// (SumTo does that): grad, da and db have y's shape. An undefined da or db is not computed; each may be grad
+/// itself. Equal operands of maximum and minimum get half of the gradient each; a NaN operand passes it on to
+/// both. For pow, dy/da is 0 where b = 0 and dy/db is 0 where a = 0 and b >= 0.
 struct GNN_API BinaryBackward {
   static constexpr const char* name = "binary_backward";
   static void cpu(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& grad, Tensor& da, Tensor& db);
@@ -40,8 +40,10 @@ struct GNN_API BinaryScalar {
 /// dx = grad * dy/dx of BinaryScalar; dx may be grad.
 struct GNN_API BinaryScalarBackward {
   static constexpr const char* name = "binary_scalar_backward";
-  static void cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, const Tensor& grad, Tensor& dx);
-  static void cuda(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, const Tensor& grad, Tensor& dx);
+  static void cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, const Tensor& grad,
+                  Tensor& dx);
+  static void cuda(BinaryOp op, const Tensor& x, double scalar, bool scalar_first, const Tensor& grad,
+                   Tensor& dx);
 };
 
 /// y += x; same shape and dtype.

@@ -1,7 +1,7 @@
 #pragma once
 
-// Scalar maths of the binary operations, for both back ends: the value, and the gradients with respect to a and b given
-// the gradient `g` of the value. Not installed.
+// Scalar maths of the binary operations, for both back ends: the value, and the gradients with respect to a
+// and b given the gradient `g` of the value. Not installed.
 
 #include <cmath>
 

@@ -55,4 +55,17 @@ BroadcastLayout broadcast_layout(const Shape& a, const Shape& b, const Shape& re
   return layout;
 }
 
+SumLayout sum_layout(const Shape& x, const Shape& y) {
+  const BroadcastLayout both = broadcast_layout(y, x, x);
+  SumLayout layout;
+  for (std::size_t d = 0; d < static_cast<std::size_t>(both.dims); ++d) {
+    Strided& part = both.a[d] == 0 ? layout.summed : layout.kept;
+    const auto next = static_cast<std::size_t>(part.dims++);
+    part.sizes[next] = both.sizes[d];
+    part.strides[next] = both.b[d];
+    layout.inner_summed = both.a[d] == 0;
+  }
+  return layout;
+}
+
 }  // namespace gnn::kernels

@@ -1,14 +1,15 @@
 #pragma once
 
-// BroadcastLayout on the device: from the number of a piece of work to offsets, without a division instruction.
+// BroadcastLayout on the device: from the number of a piece of work to offsets, without a division
+// instruction.
 
 #include "gnn/kernels/broadcast.h"
 #include "gnn/kernels/vector.cuh"
 
 namespace gnn::kernels {
 
-/// Divides numbers in [0, 2^60) by a divisor that is fixed before the launch (in [1, 2^60)): a 64-bit division is a
-/// routine of about a hundred instructions on a GPU, this is one wide multiplication.
+/// Divides numbers in [0, 2^60) by a divisor that is fixed before the launch (in [1, 2^60)): a 64-bit
+/// division is a routine of about a hundred instructions on a GPU, this is one wide multiplication.
 ///
 /// With 2^(s-1) < d <= 2^s and m = ceil(2^(60+s) / d), n * m / 2^(60+s) exceeds n / d by less than
 /// n / (d * 2^60) < 1 / d, which cannot reach the next integer.
@@ -56,7 +57,8 @@ struct BroadcastGroups {
     std::int64_t valid;    // elements from there to the end of the row
   };
 
-  BroadcastGroups(const BroadcastLayout& layout, int n) : width(n), inner(layout.inner()), outer(layout.dims - 1) {
+  BroadcastGroups(const BroadcastLayout& layout, int n)
+      : width(n), inner(layout.inner()), outer(layout.dims - 1) {
     const std::int64_t per_row = (inner + n - 1) / n;
     groups_per_row = FastDivide(std::max<std::int64_t>(per_row, 1));
     groups = per_row;

@@ -13,10 +13,10 @@ namespace gnn::kernels {
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
-/// `value` as a To. Between floating types it is rounded to nearest even (a double goes to a half type by way of
-/// float, so it is rounded twice, as in PyTorch). A floating value becomes an integer by truncation towards zero,
-/// saturated to the type's range, NaN becomes 0: C++ leaves these undefined and the two devices would differ. Integers
-/// become narrower ones modulo 2^bits.
+/// `value` as a To. Between floating types it is rounded to nearest even (a double goes to a half type by way
+/// of float, so it is rounded twice, as in PyTorch). A floating value becomes an integer by truncation
+/// towards zero, saturated to the type's range, NaN becomes 0: C++ leaves these undefined and the two devices
+/// would differ. Integers become narrower ones modulo 2^bits.
 template <class To, class From>
 GNN_HD inline To convert(From value) {
   if constexpr (std::is_same_v<To, From>) {

@@ -32,8 +32,8 @@ void Fill::cuda(Tensor& y, double value) {
 void Arange::cuda(Tensor& y, double start, double step) {
   dispatch_all(name, y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(arange_kernel<T>, elementwise_grid(y.numel()), elementwise_block, 0, y.device(), y.numel(), start, step,
-           y.mutable_data<T>());
+    launch(arange_kernel<T>, elementwise_grid(y.numel()), elementwise_block, 0, y.device(), y.numel(), start,
+           step, y.mutable_data<T>());
   });
 }
 

@@ -4,8 +4,8 @@
 
 namespace gnn::kernels {
 
-/// y[i] = value, in every dtype: integers take the value truncated towards zero and saturated to their range (NaN
-/// becomes 0), half types round it to nearest even by way of float.
+/// y[i] = value, in every dtype: integers take the value truncated towards zero and saturated to their range
+/// (NaN becomes 0), half types round it to nearest even by way of float.
 struct GNN_API Fill {
   static constexpr const char* name = "fill";
   static void cpu(Tensor& y, double value);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Vector loads and stores that take any alignment and any length, and the element-wise kernel made of them: a kernel
-// that uses them never asserts that a size divides anything and has no special case for tails.
+// Vector loads and stores that take any alignment and any length, and the element-wise kernel made of them: a
+// kernel that uses them never asserts that a size divides anything and has no special case for tails.
 
 #include "gnn/kernels/device.cuh"
 #include "gnn/kernels/launch.cuh"
@@ -28,8 +28,7 @@ __device__ __forceinline__ bool is_aligned(const T* address) {
 
 /// The elements source[0 … N), those at `valid` and beyond replaced by `fallback` and not read.
 template <int N, class T>
-__device__ __forceinline__ Vector<T, N> load_vector(const T* source, std::int64_t valid,
-                                                    T fallback = T{}) {
+__device__ __forceinline__ Vector<T, N> load_vector(const T* source, std::int64_t valid, T fallback = T{}) {
   if (valid >= N && is_aligned<T, N>(source)) return *reinterpret_cast<const Vector<T, N>*>(source);
   Vector<T, N> vector;
 #pragma unroll
@@ -50,10 +49,11 @@ __device__ __forceinline__ void store_vector(T* target, const Vector<T, N>& vect
   }
 }
 
-/// y[i] = f(x[i]…): N elements per thread and step, so that the widest type moves in 16-byte accesses. y may be one
-/// of the inputs.
+/// y[i] = f(x[i]…): N elements per thread and step, so that the widest type moves in 16-byte accesses. y may
+/// be one of the inputs.
 template <int N, class F, class Y, class... X>
-__global__ void __launch_bounds__(elementwise_block) elementwise_kernel(std::int64_t count, F f, Y* y, const X*... x) {
+__global__ void __launch_bounds__(elementwise_block)
+    elementwise_kernel(std::int64_t count, F f, Y* y, const X*... x) {
   for (std::int64_t i = global_thread() * N; i < count; i += grid_threads() * N) {
     const std::int64_t valid = count - i;
     Vector<Y, N> result;
@@ -70,8 +70,8 @@ __global__ void __launch_bounds__(elementwise_block) elementwise_kernel(std::int
 template <class F, class Y, class... X>
 void launch_elementwise(Device device, std::int64_t count, F f, Y* y, const X*... x) {
   constexpr int n = static_cast<int>(16 / std::max({sizeof(Y), sizeof(X)...}));
-  launch(elementwise_kernel<n, F, Y, X...>, elementwise_grid((count + n - 1) / n), elementwise_block, 0, device,
-         count, f, y, x...);
+  launch(elementwise_kernel<n, F, Y, X...>, elementwise_grid((count + n - 1) / n), elementwise_block, 0,
+         device, count, f, y, x...);
 }
 
 }  // namespace gnn::kernels

@@ -13,8 +13,9 @@ GNN_API Tensor ones(const Shape& shape, const TensorOptions& options = {});
 /// ones() of the same shape, dtype and device.
 GNN_API Tensor ones_like(const Tensor& tensor);
 
-/// The numbers start, start + step, … below `end` (above it when step is negative): [ceil((end - start) / step)].
-/// Throws ValueError when step is 0, when an argument is not finite, and when the step leads away from `end`.
+/// The numbers start, start + step, … below `end` (above it when step is negative): [ceil((end - start) /
+/// step)]. Throws ValueError when step is 0, when an argument is not finite, and when the step leads away
+/// from `end`.
 GNN_API Tensor arange(double start, double end, double step = 1, const TensorOptions& options = {});
 /// 0, 1, … below `end`, as int64.
 GNN_API Tensor arange(std::int64_t end, Device device = Device::cpu());

@@ -1,0 +1,123 @@
+#include "gnn/kernels/broadcast.cuh"
+#include "gnn/kernels/sum_to.h"
+
+namespace gnn::kernels {
+
+namespace {
+
+constexpr int block_threads = 256;
+constexpr std::int64_t terms_per_lane = 64;   // what a thread adds before it is worth having more of them
+constexpr std::int64_t enough_blocks = 2048;  // more than any GPU runs at once
+
+/// Strided on the device. The dimensions of a SumLayout alternate between kept and summed ones, so that there
+/// are at most four of each.
+struct DeviceStrided {
+  static constexpr int max_dims = static_cast<int>(Shape::max_dims) / 2;
+
+  explicit DeviceStrided(const Strided& from) : dims(from.dims) {
+    for (int d = 0; d < dims; ++d) {
+      size[d] = FastDivide(std::max<std::int64_t>(from.sizes[static_cast<std::size_t>(d)], 1));
+      stride[d] = from.strides[static_cast<std::size_t>(d)];
+    }
+  }
+
+  __device__ __forceinline__ std::int64_t offset(std::int64_t index) const {
+    std::int64_t result = 0;
+#pragma unroll
+    for (int d = max_dims - 1; d > 0; --d) {
+      if (d < dims) result += size[d].split(index) * stride[d];
+    }
+    return result + index * stride[0];  // 0 without dimensions, as index is 0 then
+  }
+
+  int dims;
+  FastDivide size[max_dims];
+  std::int64_t stride[max_dims] = {};
+};
+
+/// y[chunk * results + o] = scale * the sum of chunk `blockIdx.y` of the terms of result o. `Lanes` threads
+/// share a result. Where the terms are neighbours in memory (InnerSummed), a result's lanes are neighbouring
+/// threads; else neighbouring threads have neighbouring results.
+template <int Lanes, bool InnerSummed, class T>
+__global__ void __launch_bounds__(block_threads)
+    sum_to_kernel(const T* x, DeviceStrided kept, DeviceStrided summed, std::int64_t results,
+                  std::int64_t terms, std::int64_t chunk, T scale, T* y) {
+  constexpr int per_block = block_threads / Lanes;
+  constexpr int lane_step = InnerSummed ? 1 : per_block;  // in threads
+  const int thread = static_cast<int>(threadIdx.x);
+  const int lane = InnerSummed ? thread % Lanes : thread / per_block;
+  const int slot = InnerSummed ? thread / Lanes : thread % per_block;
+  const std::int64_t begin = static_cast<std::int64_t>(blockIdx.y) * chunk;
+  const std::int64_t end = begin + chunk < terms ? begin + chunk : terms;
+  GNN_SHARED(T, sums, [block_threads]);
+
+  for (std::int64_t block = blockIdx.x; block * per_block < results; block += gridDim.x) {
+    const std::int64_t result = block * per_block + slot;
+    T partial[4] = {};  // four chains of additions instead of one
+    if (result < results) {
+      const T* const source = x + kept.offset(result);
+      std::int64_t t = begin + lane;
+      for (; t + 3 * Lanes < end; t += 4 * Lanes) {
+#pragma unroll
+        for (int k = 0; k < 4; ++k) partial[k] += source[summed.offset(t + k * Lanes)];
+      }
+      for (; t < end; t += Lanes) partial[0] += source[summed.offset(t)];
+    }
+    sums[thread] = (partial[0] + partial[1]) + (partial[2] + partial[3]);
+    __syncthreads();
+#pragma unroll
+    for (int half = Lanes / 2; half > 0; half /= 2) {
+      if (lane < half) sums[thread] += sums[thread + half * lane_step];
+      __syncthreads();
+    }
+    // Written by this very thread in the last step, and again in the next round: no barrier in between.
+    if (lane == 0 && result < results) y[blockIdx.y * results + result] = scale * sums[thread];
+  }
+}
+
+template <class T>
+void sum_to(const T* x, const SumLayout& layout, double scale, const TensorOptions& options, T* y);
+
+/// One round: every result's terms in chunks enough to fill the GPU, then the same for the chunks' sums.
+template <int Lanes, bool InnerSummed, class T>
+void launch_sum(const T* x, const SumLayout& layout, double scale, const TensorOptions& options, T* y) {
+  constexpr std::int64_t per_block = block_threads / Lanes;
+  constexpr std::int64_t least_chunk = Lanes * terms_per_lane;
+  const std::int64_t results = layout.kept.count();
+  const std::int64_t terms = layout.summed.count();
+  const std::int64_t blocks = std::min((results + per_block - 1) / per_block, enough_blocks);
+  if (blocks == 0) return;
+  const std::int64_t chunks = std::clamp<std::int64_t>((terms + least_chunk - 1) / least_chunk, 1,
+                                                       std::max<std::int64_t>(enough_blocks / blocks, 1));
+  const std::int64_t chunk = (terms + chunks - 1) / chunks;
+  const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks));
+  const auto sum = [&](double factor, T* target) {
+    launch(sum_to_kernel<Lanes, InnerSummed, T>, grid, block_threads, 0, options.device, x,
+           DeviceStrided(layout.kept), DeviceStrided(layout.summed), results, terms, chunk,
+           static_cast<T>(factor), target);
+  };
+  if (chunks == 1) return sum(scale, y);
+  Tensor partials = empty({chunks, results}, options);
+  sum(1, partials.template mutable_data<T>());
+  sum_to<T>(partials.template data<T>(), sum_layout({chunks, results}, {results}), scale, options, y);
+}
+
+template <class T>
+void sum_to(const T* x, const SumLayout& layout, double scale, const TensorOptions& options, T* y) {
+  if (!layout.inner_summed) return launch_sum<8, false>(x, layout, scale, options, y);
+  if (layout.summed.count() <= 32 * terms_per_lane) return launch_sum<32, true>(x, layout, scale, options, y);
+  launch_sum<256, true>(x, layout, scale, options, y);
+}
+
+}  // namespace
+
+void SumTo::cuda(const Tensor& x, double scale, Tensor& y) {
+  detail::check_sum_to(x, y);
+  const SumLayout layout = sum_layout(x.shape(), y.shape());
+  dispatch_floating(name, x.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    sum_to(x.data<T>(), layout, scale, x.options(), y.mutable_data<T>());
+  });
+}
+
+}  // namespace gnn::kernels
