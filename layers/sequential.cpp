@@ -1,0 +1,31 @@
+#include "gnn/layers/sequential.h"
+
+#include "gnn/core/check.h"
+
+namespace gnn {
+
+Sequential::Sequential()
+    : Module("Sequential"), modules_(std::make_shared<std::vector<std::shared_ptr<Module>>>()) {}
+
+Sequential::Sequential(std::initializer_list<NamedModule> modules) : Sequential() {
+  for (const NamedModule& entry : modules) append(entry.name, entry.module);
+}
+
+Sequential& Sequential::append(std::string name, std::shared_ptr<Module> module) {
+  adopt(std::move(name), *module);
+  modules_->push_back(std::move(module));
+  return *this;
+}
+
+Tensor Sequential::forward(const Tensor& input) {
+  Tensor value = input;
+  for (const std::shared_ptr<Module>& module : *modules_) value = (*module)(value);
+  return value;
+}
+
+Module& Sequential::operator[](std::size_t index) const {
+  check<IndexError>(index < size(), "Sequential: there is no module {}, there are {}", index, size());
+  return *(*modules_)[index];
+}
+
+}  // namespace gnn
