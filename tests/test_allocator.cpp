@@ -14,7 +14,7 @@ namespace gnn::testing {
 namespace {
 
 /// Sizes are exact without guard bands; the cache is empty before each test.
-class Allocator : public ::testing::TestWithParam<std::string> {
+class Allocator : public DeviceTest {
  protected:
   void SetUp() override {
     guards_ = set_guard_bands(false);
@@ -27,7 +27,6 @@ class Allocator : public ::testing::TestWithParam<std::string> {
     set_guard_bands(guards_);
     EXPECT_EQ(memory_stats(device()).allocated_bytes, start_.allocated_bytes) << "blocks are still live";
   }
-  static Device device() { return Device::parse(GetParam()); }
   Tensor block(std::int64_t bytes) { return empty({bytes}, {DType::uint8, device()}); }
   std::int64_t allocated() const { return memory_stats(device()).allocated_bytes - start_.allocated_bytes; }
   std::int64_t reserved() const { return memory_stats(device()).reserved_bytes - start_.reserved_bytes; }
@@ -39,15 +38,7 @@ class Allocator : public ::testing::TestWithParam<std::string> {
   MemoryStats start_;
 };
 
-std::vector<std::string> device_names() {
-  std::vector<std::string> names;
-  for (const Device device : test_devices()) names.push_back(device.to_string());
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Devices, Allocator, ::testing::ValuesIn(device_names()), [](const auto& info) {
-  return info.param == "cpu" ? std::string("cpu") : std::string("cuda");
-});
+GNN_INSTANTIATE_FOR_DEVICES(Allocator);
 
 constexpr std::int64_t mebibyte = 1 << 20;
 

@@ -14,9 +14,8 @@
 namespace gnn::testing {
 namespace {
 
-class Autograd : public ::testing::TestWithParam<std::string> {
+class Autograd : public DeviceTest {
  protected:
-  static Device device() { return Device::parse(GetParam()); }
   static Tensor leaf(const std::vector<float>& values) {
     Tensor x = from_values(values, {static_cast<std::int64_t>(values.size())}, device());
     return x.set_requires_grad();
@@ -28,15 +27,7 @@ class Autograd : public ::testing::TestWithParam<std::string> {
 
 using Floats = std::vector<float>;
 
-std::vector<std::string> device_names() {
-  std::vector<std::string> names;
-  for (const Device device : test_devices()) names.push_back(device.to_string());
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Devices, Autograd, ::testing::ValuesIn(device_names()), [](const auto& info) {
-  return info.param == "cpu" ? std::string("cpu") : std::string("cuda");
-});
+GNN_INSTANTIATE_FOR_DEVICES(Autograd);
 
 TEST_P(Autograd, ChainAndFanOut) {
   const Tensor x = leaf({2, -3});

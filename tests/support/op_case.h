@@ -65,6 +65,8 @@ struct OpCase {
   /// Cases with benchmark = true are timed: floating-point operations of the forward pass, and bytes that
   /// forward must move (0: all inputs and the output once).
   bool benchmark = false;
+  /// True for sizes beyond the cache, which would only slow tests down (a benchmark checks its result too).
+  bool benchmark_only = false;
   double flops = 0;
   double bytes = 0;
 };

@@ -27,6 +27,19 @@ void check_gradient_of(const std::function<Tensor(std::span<const Tensor>)>& fun
 
 class OpTest : public ::testing::TestWithParam<OpCase> {};
 
+/// The cases of a table that tests run: all but the largest, which are for benchmarks only.
+std::vector<OpCase> tested(std::vector<OpCase> table);
+
+/// A test that runs on every test device: derive from it and instantiate with GNN_INSTANTIATE_FOR_DEVICES.
+class DeviceTest : public ::testing::TestWithParam<Device> {
+ protected:
+  static Device device() { return GetParam(); }
+};
+
+inline std::string device_name(const ::testing::TestParamInfo<Device>& param) {
+  return param.param.is_cpu() ? "cpu" : "cuda";
+}
+
 inline std::string case_name(const ::testing::TestParamInfo<OpCase>& info) {
   return info.param.name;
 }
@@ -34,12 +47,16 @@ inline std::string case_name(const ::testing::TestParamInfo<OpCase>& info) {
 }  // namespace gnn::testing
 
 /// All tests that a case table drives: parity and gradients of each case.
-#define GNN_TEST_OP(Name, table)                                          \
-  class Name : public ::gnn::testing::OpTest {};                          \
-  TEST_P(Name, MatchesReference) {                                        \
-    ::gnn::testing::check_parity(GetParam());                             \
-  }                                                                       \
-  TEST_P(Name, Gradients) {                                               \
-    if (GetParam().gradient) ::gnn::testing::check_gradients(GetParam()); \
-  }                                                                       \
-  INSTANTIATE_TEST_SUITE_P(Cases, Name, ::testing::ValuesIn(table), ::gnn::testing::case_name)
+#define GNN_TEST_OP(Name, table)                                                            \
+  class Name : public ::gnn::testing::OpTest {};                                            \
+  TEST_P(Name, MatchesReference) {                                                          \
+    ::gnn::testing::check_parity(GetParam());                                               \
+  }                                                                                         \
+  TEST_P(Name, Gradients) {                                                                 \
+    if (GetParam().gradient) ::gnn::testing::check_gradients(GetParam());                   \
+  }                                                                                         \
+  INSTANTIATE_TEST_SUITE_P(Cases, Name, ::testing::ValuesIn(::gnn::testing::tested(table)), \
+                           ::gnn::testing::case_name)
+
+#define GNN_INSTANTIATE_FOR_DEVICES(Name) \
+  INSTANTIATE_TEST_SUITE_P(Devices, Name, ::testing::ValuesIn(test_devices()), device_name)
