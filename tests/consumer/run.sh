@@ -10,8 +10,13 @@ source "$root/tools/common.bash"
 use_ccache
 rm -rf "$work/prefix" "$work/program"
 mkdir -p "$work/program"
-# A consumer has no CUDA SDK in sight, whatever this machine's environment says.
-unset CPATH CPLUS_INCLUDE_PATH C_INCLUDE_PATH
+
+# A consumer has no CUDA SDK: before the system's folders, where one may be, come headers that refuse to be included.
+unset CPATH C_INCLUDE_PATH
+mkdir -p "$work/no-cuda"
+for header in cuda.h cuda_runtime.h cuda_runtime_api.h driver_types.h vector_types.h cuda_fp16.h cuda_bf16.h cublas_v2.h
+do printf '#error "libgnn includes CUDA in a public header"\n' > "$work/no-cuda/$header"; done
+without_cuda() { CPLUS_INCLUDE_PATH=$work/no-cuda "$@"; }
 
 step() { printf 'consumer: %s\n' "$*"; }
 
@@ -42,7 +47,7 @@ with_cmake() {
   step "$name"
   quietly cmake -S "$here" -B "$work/program/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@"
-  quietly cmake --build "$work/program/$name"
+  without_cuda quietly cmake --build "$work/program/$name"
   if grep '"command".*main.cpp' "$work/program/$name/compile_commands.json" | grep -i -E -- '-I[^ ]*cuda|-isystem[^ ]*cuda'
   then fail "$name: CUDA is on the consumer's include path"; fi
   "$work/program/$name/consumer"
@@ -56,7 +61,7 @@ with_pkg_config() {
   export PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix/$kind" -name gnn.pc)")
   local program=$work/program/pkg-config-$kind
   # shellcheck disable=SC2046  # the flags are words
-  "${CXX:-c++}" -std=c++20 -O1 "$here/main.cpp" -o "$program" $(pkg-config "$@" --cflags --libs gnn)
+  without_cuda "${CXX:-c++}" -std=c++20 -O1 "$here/main.cpp" -o "$program" $(pkg-config "$@" --cflags --libs gnn)
   LD_LIBRARY_PATH=$(pkg-config --variable=libdir gnn) "$program"
 }
 
@@ -70,7 +75,7 @@ printf '#include "%s"\n%s\n' "$2" '#if defined(FMT_VERSION) || defined(CUDART_VE
 #endif' | "${CXX:-c++}" -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$1" -x c++ -
 END
   (cd "$include" && find gnn -name '*.h' -print0) |
-    xargs -0 -P "$(nproc)" -n 1 bash "$work/check_header.sh" "$include" || fail "a public header needs more than C++20"
+    without_cuda xargs -0 -P "$(nproc)" -n 1 bash "$work/check_header.sh" "$include" || fail "a public header needs more than C++20"
   if find "$include" -name '*.cuh' -o -name '*.cu' | grep .; then fail "device code was installed"; fi
 }
 
