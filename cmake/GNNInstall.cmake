@@ -9,19 +9,16 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# Headers that libgnn's own sources share; they may use fmt, OpenMP or CUDA. Device code (.cuh) stays inside as well.
-set(gnn_private_headers
-  autograd/node.h
-  core/backend.h
-  core/check.h
-  core/cuda_check.h
-  core/tensor_impl.h
-  kernels/parallel.h)
-
+# A header that says "Not installed" in a comment is shared by libgnn's own sources only (it may use fmt, OpenMP or
+# CUDA), and so is device code (.cuh).
 foreach(dir IN LISTS gnn_public_dirs)
-  file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${dir}/*.h)
-  list(REMOVE_ITEM headers ${gnn_private_headers})
-  install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gnn/${dir})
+  file(GLOB headers CONFIGURE_DEPENDS ${dir}/*.h)
+  foreach(header IN LISTS headers)
+    file(STRINGS ${header} private REGEX "// .*Not installed")
+    if(NOT private)
+      install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gnn/${dir})
+    endif()
+  endforeach()
 endforeach()
 install(FILES ${gnn_include_dir}/gnn/core/config.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gnn/core)
 install(FILES gnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gnn)

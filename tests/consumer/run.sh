@@ -58,7 +58,8 @@ with_pkg_config() {
   local kind=$1
   shift
   step "pkg-config, $kind library"
-  export PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix/$kind" -name gnn.pc)")
+  PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix/$kind" -name gnn.pc)")
+  export PKG_CONFIG_PATH
   local program=$work/program/pkg-config-$kind
   # shellcheck disable=SC2046  # the flags are words
   without_cuda "${CXX:-c++}" -std=c++20 -O1 "$here/main.cpp" -o "$program" $(pkg-config "$@" --cflags --libs gnn)
