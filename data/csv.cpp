@@ -24,7 +24,8 @@ class LineReader {
       const std::string_view rest(buffer_.data() + begin_, end_ - begin_);
       const std::size_t newline = rest.find('\n');
       check<DataError>(std::min(newline, rest.size()) <= longest_,
-                       "{}: line {} is longer than {} characters; is it a CSV file?", name(), number_ + 1, longest_);
+                       "{}: line {} is longer than {} characters; is it a CSV file?", name(), number_ + 1,
+                       longest_);
       if (newline != rest.npos || (finished_ && !rest.empty())) {
         line = rest.substr(0, newline);
         begin_ += std::min(line.size() + 1, rest.size());
@@ -61,7 +62,9 @@ class LineReader {
   std::int64_t number_ = 0;
 };
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
@@ -117,8 +120,9 @@ class CsvReader {
       if (lines_.number() == 1 && is_header(line)) continue;
       read_row(line);
     }
-    check<DataError>(!labels.empty(), "{}: line {}: it ends without any image; expected lines 'label,p0,p1,…'",
-                     lines_.name(), lines_.number());
+    check<DataError>(!labels.empty(),
+                     "{}: line {}: it ends without any image; expected lines 'label,p0,p1,…'", lines_.name(),
+                     lines_.number());
   }
 
   std::vector<std::uint8_t> pixels;
@@ -150,18 +154,20 @@ class CsvReader {
   }
 
   void check_count(std::int64_t count) const {
-    check<DataError>(count == fields_,
-                     "{}: line {}: expected {} fields (the label and {} pixels), got {}; check the image size, the "
-                     "separator (a comma) and that every image has a label",
-                     lines_.name(), lines_.number(), fields_, fields_ - 1, count);
+    check<DataError>(
+        count == fields_,
+        "{}: line {}: expected {} fields (the label and {} pixels), got {}; check the image size, the "
+        "separator (a comma) and that every image has a label",
+        lines_.name(), lines_.number(), fields_, fields_ - 1, count);
   }
 
   [[noreturn]] void fail_field(std::string_view field, std::int64_t column, std::int64_t limit) const {
-    fail<DataError>("{}: line {}, field {} ({}): expected a whole number from 0 to {}, got {}; correct or delete the "
-                    "line",
-                    lines_.name(), lines_.number(), column + 1,
-                    column == 0 ? "the label" : "pixel " + std::to_string(column - 1), limit,
-                    field.empty() ? "nothing" : quoted(field));
+    fail<DataError>(
+        "{}: line {}, field {} ({}): expected a whole number from 0 to {}, got {}; correct or delete the "
+        "line",
+        lines_.name(), lines_.number(), column + 1,
+        column == 0 ? "the label" : "pixel " + std::to_string(column - 1), limit,
+        field.empty() ? "nothing" : quoted(field));
   }
 
   void read_row(std::string_view line) {
@@ -191,11 +197,12 @@ class CsvReader {
 ImageDataset load_csv(const std::filesystem::path& path, const CsvOptions& options) {
   for (const std::int64_t value : {options.channels, options.height, options.width, options.classes}) {
     check<ValueError>(value >= 1 && value <= 65536,
-                      "load_csv: expected channels, height, width and classes from 1 to 65536, got {}", value);
+                      "load_csv: expected channels, height, width and classes from 1 to 65536, got {}",
+                      value);
   }
   check<ValueError>(options.channels * options.height * options.width <= 1 << 22,
-                    "load_csv: images of {} x {} x {} are too large for text", options.channels, options.height,
-                    options.width);
+                    "load_csv: images of {} x {} x {} are too large for text", options.channels,
+                    options.height, options.width);
   CsvReader reader(path, options);
   reader.read();
   ImageDataset dataset;

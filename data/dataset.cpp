@@ -31,8 +31,8 @@ PixelStatistics pixel_statistics(const Tensor& images) {
 void check_dataset(const ImageDataset& dataset) {
   const Tensor& images = dataset.images;
   const Tensor& labels = dataset.labels;
-  check<ValueError>(images.defined() && labels.defined(), "data set '{}': images and labels must both be given",
-                    dataset.name);
+  check<ValueError>(images.defined() && labels.defined(),
+                    "data set '{}': images and labels must both be given", dataset.name);
   check<DeviceError>(images.device().is_cpu() && labels.device().is_cpu(),
                      "data set '{}': expected images and labels on the CPU, got {} and {}", dataset.name,
                      images.device(), labels.device());
@@ -49,15 +49,16 @@ void check_dataset(const ImageDataset& dataset) {
   const std::int64_t* values = labels.data<std::int64_t>();
   for (std::int64_t i = 0; i < labels.numel(); ++i) {
     check<IndexError>(values[i] >= 0 && (classes == 0 || values[i] < classes),
-                      "data set '{}': label {} of sample {} is outside its {} classes", dataset.name, values[i], i,
-                      classes);
+                      "data set '{}': label {} of sample {} is outside its {} classes", dataset.name,
+                      values[i], i, classes);
   }
 }
 
 void check_dataset(const TensorDataset& dataset) {
   const Tensor& inputs = dataset.inputs;
   const Tensor& labels = dataset.labels;
-  check<ValueError>(inputs.defined() && labels.defined(), "TensorDataset: inputs and labels must both be given");
+  check<ValueError>(inputs.defined() && labels.defined(),
+                    "TensorDataset: inputs and labels must both be given");
   check<DeviceError>(inputs.device().is_cpu() && labels.device().is_cpu(),
                      "TensorDataset: expected inputs and labels on the CPU, got {} and {}", inputs.device(),
                      labels.device());

@@ -45,9 +45,9 @@ class GNN_API Dataset {
   /// The same of its label: by default a class's number.
   virtual Shape label_shape() const { return {}; }
   virtual DType label_dtype() const { return DType::int64; }
-  /// Writes the samples with these numbers (all in range), in order, into `inputs` [B, input_shape…] and `labels`
-  /// [B, label_shape…], which are on the CPU. A DataLoader with prefetch > 0 calls it on its own thread, never
-  /// twice at a time; what it throws reaches the loop over the batches.
+  /// Writes the samples with these numbers (all in range), in order, into `inputs` [B, input_shape…] and
+  /// `labels` [B, label_shape…], which are on the CPU. A DataLoader with prefetch > 0 calls it on its own
+  /// thread, never twice at a time; what it throws reaches the loop over the batches.
   virtual void fill(std::span<const std::int64_t> indices, Tensor& inputs, Tensor& labels) = 0;
 };
 
@@ -59,8 +59,8 @@ struct PixelStatistics {
 };
 GNN_API PixelStatistics pixel_statistics(const Tensor& images);
 
-/// Throws ShapeError, DTypeError, DeviceError, ValueError (std) or IndexError (a label without a class) for a data
-/// set whose parts do not fit together.
+/// Throws ShapeError, DTypeError, DeviceError, ValueError (std) or IndexError (a label without a class) for a
+/// data set whose parts do not fit together.
 GNN_API void check_dataset(const ImageDataset& dataset);
 GNN_API void check_dataset(const TensorDataset& dataset);
 

@@ -19,10 +19,6 @@ constexpr const char* reload = "the file is damaged or only partly downloaded: g
 
 }  // namespace
 
-struct InputFile::Closer {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 struct InputFile::Inflater {
   z_stream stream{};
   std::array<unsigned char, 65536> buffer;
@@ -42,7 +38,8 @@ InputFile::InputFile(const std::filesystem::path& path) : name_("'" + path.strin
                    error ? error.message() : "not found");
   check<DataError>(!std::filesystem::is_directory(status), "cannot read {}: it is a folder, expected a file",
                    name_);
-  check<DataError>(std::filesystem::is_regular_file(status), "cannot read {}: it is not a regular file", name_);
+  check<DataError>(std::filesystem::is_regular_file(status), "cannot read {}: it is not a regular file",
+                   name_);
   file_size_ = std::filesystem::file_size(path, error);
   check<DataError>(!error, "cannot read {}: {}", name_, error.message());
   check<DataError>(file_size_ > 0, "{} is empty (0 bytes): {}", name_, reload);
@@ -76,8 +73,8 @@ std::uint64_t InputFile::skip_to_end() {
 
 std::size_t InputFile::read_plain(void* target, std::size_t bytes) {
   const std::size_t got = bytes == 0 ? 0 : std::fread(target, 1, bytes, file_.get());
-  check<DataError>(std::ferror(file_.get()) == 0, "{}: reading failed at byte {}: {}", name_, file_position_ + got,
-                   std::generic_category().message(errno));
+  check<DataError>(std::ferror(file_.get()) == 0, "{}: reading failed at byte {}: {}", name_,
+                   file_position_ + got, std::generic_category().message(errno));
   file_position_ += got;
   return got;
 }
@@ -110,8 +107,8 @@ std::size_t InputFile::read_gzip(void* target, std::size_t bytes) {
   std::size_t done = 0;
   while (done < bytes && !inflater_->finished) {
     if (stream.avail_in == 0 && !refill()) {
-      fail<DataError>("{}: byte {}: the gzip data ends early, after {} decompressed bytes; {}", name_, file_size_,
-                      position_ + done, reload);
+      fail<DataError>("{}: byte {}: the gzip data ends early, after {} decompressed bytes; {}", name_,
+                      file_size_, position_ + done, reload);
     }
     const auto chunk = static_cast<uInt>(std::min<std::size_t>(bytes - done, 1u << 30));
     stream.next_out = static_cast<unsigned char*>(target) + done;
@@ -124,8 +121,8 @@ std::size_t InputFile::read_gzip(void* target, std::size_t bytes) {
       const std::uint64_t at = file_position_ - stream.avail_in;
       if (status == Z_MEM_ERROR) fail<Error>("{}: zlib has no memory", name_);
       if (inflater_->member > 0 && stream.total_out == 0) {
-        fail<DataError>("{}: byte {}: the bytes after the end of the gzip data are no gzip data; {}", name_, at,
-                        reload);
+        fail<DataError>("{}: byte {}: the bytes after the end of the gzip data are no gzip data; {}", name_,
+                        at, reload);
       }
       fail<DataError>("{}: byte {}: damaged gzip data ({}); {}", name_, at,
                       stream.msg == nullptr ? "unknown reason" : stream.msg, reload);

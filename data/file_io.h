@@ -14,8 +14,8 @@
 
 namespace gnn {
 
-/// A file being read from front to back; gzip is recognised by its first two bytes and decompressed. Everything
-/// that is wrong with the file is thrown as a DataError that names it, the byte, and what to do.
+/// A file being read from front to back; gzip is recognised by its first two bytes and decompressed.
+/// Everything that is wrong with the file is thrown as a DataError that names it, the byte, and what to do.
 class GNN_API InputFile {
  public:
   /// Throws DataError for a path that does not exist, is a folder or another special file, or is empty.
@@ -38,7 +38,9 @@ class GNN_API InputFile {
   std::uint64_t skip_to_end();
 
  private:
-  struct Closer;
+  struct Closer {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
   struct Inflater;
   std::size_t read_plain(void* target, std::size_t bytes);
   std::size_t read_gzip(void* target, std::size_t bytes);
@@ -53,8 +55,9 @@ class GNN_API InputFile {
   std::unique_ptr<Inflater> inflater_;
 };
 
-/// Writes `content` to a temporary file beside `path` and renames it, so that `path` holds either what it held
-/// before or all of the new content. Throws DataError, naming path and reason; nothing is left behind then.
+/// Writes `content` to a temporary file beside `path` and renames it, so that `path` holds either what it
+/// held before or all of the new content. Throws DataError, naming path and reason; nothing is left behind
+/// then.
 GNN_API void write_file(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace gnn

@@ -19,7 +19,14 @@ namespace {
 // counted before memory is asked for.
 constexpr std::uint64_t trusted_bytes = 256u << 20;
 
-enum class Code : unsigned char { uint8 = 0x08, int8 = 0x09, int16 = 0x0b, int32 = 0x0c, float32 = 0x0d, float64 = 0x0e };
+enum class Code : unsigned char {
+  uint8 = 0x08,
+  int8 = 0x09,
+  int16 = 0x0b,
+  int32 = 0x0c,
+  float32 = 0x0d,
+  float64 = 0x0e
+};
 
 struct Header {
   Code code{};
@@ -61,20 +68,22 @@ T from_big_endian(const unsigned char* bytes) {
 Header read_header(InputFile& file) {
   std::array<unsigned char, 4> magic{};
   const std::size_t got = file.read(magic.data(), magic.size());
-  check<DataError>(got == magic.size(), "{}: byte {}: the content ends within IDX's 4-byte magic number; get the file again",
+  check<DataError>(got == magic.size(),
+                   "{}: byte {}: the content ends within IDX's 4-byte magic number; get the file again",
                    file.name(), got);
   Header header;
   header.code = static_cast<Code>(magic[2]);
   const std::optional<DType> dtype = dtype_of_code(header.code);
   const std::size_t dims = magic[3];
   if (magic[0] != 0 || magic[1] != 0 || !dtype || dims == 0) {
-    fail<DataError>("{}: byte 0: not an IDX file: expected the magic number 00 00 08..0e 01..08, got "
-                    "{:02x} {:02x} {:02x} {:02x}{}; give an IDX file such as train-images-idx3-ubyte",
-                    file.name(), magic[0], magic[1], magic[2], magic[3],
-                    magic[0] == '<' ? " (it looks like a web page: was the download refused?)" : "");
+    fail<DataError>(
+        "{}: byte 0: not an IDX file: expected the magic number 00 00 08..0e 01..08, got "
+        "{:02x} {:02x} {:02x} {:02x}{}; give an IDX file such as train-images-idx3-ubyte",
+        file.name(), magic[0], magic[1], magic[2], magic[3],
+        magic[0] == '<' ? " (it looks like a web page: was the download refused?)" : "");
   }
-  check<DataError>(dims <= Shape::max_dims, "{}: byte 3: {} dimensions, a tensor has at most {}", file.name(), dims,
-                   Shape::max_dims);
+  check<DataError>(dims <= Shape::max_dims, "{}: byte 3: {} dimensions, a tensor has at most {}", file.name(),
+                   dims, Shape::max_dims);
   header.dtype = *dtype;
 
   std::array<unsigned char, 4 * Shape::max_dims> raw{};
@@ -107,14 +116,16 @@ void check_size(const std::filesystem::path& path, const InputFile& file, const 
   }
   const std::uint64_t begin = file.position();
   const std::uint64_t available = content - begin;
-  check<DataError>(header.bytes <= available,
-                   "{}: byte {}: the content ends early: the header declares {}, but {} {} follow it; the file is "
-                   "truncated or its header is damaged: get it again",
-                   file.name(), content, describe(header), file.compressed() ? "at most" : "only", available);
-  check<DataError>(file.compressed() || header.bytes == available,
-                   "{}: byte {}: {} bytes follow the last element: the header declares {}; the file or its header "
-                   "is damaged: get it again",
-                   file.name(), begin + header.bytes, available - header.bytes, describe(header));
+  check<DataError>(
+      header.bytes <= available,
+      "{}: byte {}: the content ends early: the header declares {}, but {} {} follow it; the file is "
+      "truncated or its header is damaged: get it again",
+      file.name(), content, describe(header), file.compressed() ? "at most" : "only", available);
+  check<DataError>(
+      file.compressed() || header.bytes == available,
+      "{}: byte {}: {} bytes follow the last element: the header declares {}; the file or its header "
+      "is damaged: get it again",
+      file.name(), begin + header.bytes, available - header.bytes, describe(header));
 }
 
 // Reads big-endian Stored elements and widens them to T.
@@ -145,15 +156,17 @@ void convert_all(Code code, const std::vector<unsigned char>& raw, Tensor& tenso
 void read_elements(InputFile& file, const Header& header, void* target) {
   const std::uint64_t begin = file.position();
   const std::size_t got = file.read(target, header.bytes);
-  check<DataError>(got == header.bytes,
-                   "{}: byte {} of the decompressed content: it ends early: the header declares {}, but only {} "
-                   "follow it; the file is truncated or its header is damaged: get it again",
-                   file.name(), begin + got, describe(header), got);
+  check<DataError>(
+      got == header.bytes,
+      "{}: byte {} of the decompressed content: it ends early: the header declares {}, but only {} "
+      "follow it; the file is truncated or its header is damaged: get it again",
+      file.name(), begin + got, describe(header), got);
   unsigned char extra = 0;
-  check<DataError>(file.read(&extra, 1) == 0,
-                   "{}: byte {} of the decompressed content: bytes follow the last element: the header declares {}; "
-                   "the file or its header is damaged: get it again",
-                   file.name(), begin + got, describe(header));
+  check<DataError>(
+      file.read(&extra, 1) == 0,
+      "{}: byte {} of the decompressed content: bytes follow the last element: the header declares {}; "
+      "the file or its header is damaged: get it again",
+      file.name(), begin + got, describe(header));
 }
 
 }  // namespace

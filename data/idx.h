@@ -13,9 +13,9 @@ namespace gnn {
 /// float64 keep their dtype; 0x09 int8 and 0x0b int16 become int32.
 ///
 /// Throws DataError, naming the file, the byte and what to do: a path that is missing, empty or a folder, a
-/// wrong magic number, more than 8 dimensions, content that is shorter or longer than the header says (checked
-/// before anything of that size is allocated), damaged gzip data.
-/// Format: "The MNIST database of handwritten digits", section "The IDX file format".
+/// wrong magic number, more than 8 dimensions, content that is shorter or longer than the header says
+/// (checked before anything of that size is allocated), damaged gzip data. Format: "The MNIST database of
+/// handwritten digits", section "The IDX file format".
 GNN_API Tensor load_idx(const std::filesystem::path& path);
 
 }  // namespace gnn

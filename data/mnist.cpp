@@ -26,9 +26,12 @@ constexpr std::array<const char*, 4> parts = {"train-images-idx3-ubyte", "train-
 constexpr unsigned long mnist_labels = 0xba07e8ef;
 constexpr unsigned long fashion_labels = 0x2ed6e46a;
 
-std::vector<std::string> digits() { return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}; }
+std::vector<std::string> digits() {
+  return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+}
 std::vector<std::string> clothes() {
-  return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"};
+  return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+          "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
 }
 
 // The file of that part in any of its spellings; empty when there is none.
@@ -51,37 +54,41 @@ fs::path require_part(const fs::path& directory, const std::string& part) {
   check<DataError>(fs::is_directory(directory, error),
                    "cannot read the data set in '{}': it is a file; give the folder with the four IDX files",
                    directory.string());
-  fail<DataError>("the data set in '{}' is not complete: it has no {} (nor {}.gz); the folder must have {}, {}, {} "
-                  "and {}",
-                  directory.string(), part, part, parts[0], parts[1], parts[2], parts[3]);
+  fail<DataError>(
+      "the data set in '{}' is not complete: it has no {} (nor {}.gz); the folder must have {}, {}, {} "
+      "and {}",
+      directory.string(), part, part, parts[0], parts[1], parts[2], parts[3]);
 }
 
 Tensor load_images(const fs::path& path) {
   const Tensor images = load_idx(path);
-  check<DataError>(images.dtype() == DType::uint8 && images.dim() == 3 && images.size(1) == side &&
-                       images.size(2) == side,
-                   "'{}': byte 0: expected {} x {} images, that is uint8 [N, {}, {}], but the header says {} {}; is "
-                   "it the right file?",
-                   path.string(), side, side, side, side, images.dtype(), images.shape());
+  check<DataError>(
+      images.dtype() == DType::uint8 && images.dim() == 3 && images.size(1) == side && images.size(2) == side,
+      "'{}': byte 0: expected {} x {} images, that is uint8 [N, {}, {}], but the header says {} {}; is "
+      "it the right file?",
+      path.string(), side, side, side, side, images.dtype(), images.shape());
   check<DataError>(images.size(0) > 0, "'{}': byte 4: it has no images; get the file again", path.string());
   return images.alias({images.size(0), 1, side, side});
 }
 
 Tensor load_labels(const fs::path& path, const Tensor& images, const fs::path& images_path) {
   const Tensor raw = load_idx(path);
-  check<DataError>(raw.dtype() == DType::uint8 && raw.dim() == 1,
-                   "'{}': byte 0: expected labels, that is uint8 [N], but the header says {} {}; is it the right "
-                   "file?",
-                   path.string(), raw.dtype(), raw.shape());
-  check<DataError>(raw.size(0) == images.size(0),
-                   "'{}': byte 4: it has {} labels, but '{}' has {} images; the two files must come from the same "
-                   "data set: get both again",
-                   path.string(), raw.size(0), images_path.string(), images.size(0));
+  check<DataError>(
+      raw.dtype() == DType::uint8 && raw.dim() == 1,
+      "'{}': byte 0: expected labels, that is uint8 [N], but the header says {} {}; is it the right "
+      "file?",
+      path.string(), raw.dtype(), raw.shape());
+  check<DataError>(
+      raw.size(0) == images.size(0),
+      "'{}': byte 4: it has {} labels, but '{}' has {} images; the two files must come from the same "
+      "data set: get both again",
+      path.string(), raw.size(0), images_path.string(), images.size(0));
   Tensor labels = empty({raw.size(0)}, {.dtype = DType::int64});
   const std::uint8_t* from = raw.data<std::uint8_t>();
   std::int64_t* to = labels.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < raw.numel(); ++i) {
-    check<DataError>(from[i] < classes, "'{}': byte {}: label {} of image {} is not one of 0 … {}; get the file again",
+    check<DataError>(from[i] < classes,
+                     "'{}': byte {}: label {} of image {} is not one of 0 … {}; get the file again",
                      path.string(), label_offset + i, from[i], i, classes - 1);
     to[i] = from[i];
   }
@@ -138,10 +145,12 @@ ImageDatasets find_and_load(std::string_view name, const fs::path& directory) {
   const fs::path found = find_dataset(name);
   if (!found.empty()) return load(found);
   std::string searched;
-  for (const fs::path& place : places(name)) searched += (searched.empty() ? "'" : ", '") + place.string() + "'";
-  fail<DataError>("{} is not on this machine (looked in {}): run ./dev data {}, give the folder with its four IDX files, "
-                  "or set GNN_DATA_DIR to a folder that has {}/",
-                  name, searched, name, name);
+  for (const fs::path& place : places(name))
+    searched += (searched.empty() ? "'" : ", '") + place.string() + "'";
+  fail<DataError>(
+      "{} is not on this machine (looked in {}): run ./dev data {}, give the folder with its four IDX files, "
+      "or set GNN_DATA_DIR to a folder that has {}/",
+      name, searched, name, name);
 }
 
 }  // namespace
@@ -162,7 +171,11 @@ fs::path find_dataset(std::string_view name) {
   return {};
 }
 
-ImageDatasets load_mnist(const fs::path& directory) { return find_and_load("mnist", directory); }
-ImageDatasets load_fashion_mnist(const fs::path& directory) { return find_and_load("fashion-mnist", directory); }
+ImageDatasets load_mnist(const fs::path& directory) {
+  return find_and_load("mnist", directory);
+}
+ImageDatasets load_fashion_mnist(const fs::path& directory) {
+  return find_and_load("fashion-mnist", directory);
+}
 
 }  // namespace gnn
