@@ -31,7 +31,7 @@ struct InputFile::Inflater {
   Inflater& operator=(const Inflater&) = delete;
 };
 
-InputFile::InputFile(const std::filesystem::path& path) : name_("'" + path.string() + "'") {
+InputFile::InputFile(const std::filesystem::path& path) : name_(fmt::format("'{}'", path.string())) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   check<DataError>(std::filesystem::exists(status), "cannot open {}: there is no such file ({})", name_,
