@@ -23,7 +23,7 @@ struct Axis {
 };
 
 /// An axis over [low, high], widened to whole ticks at 1, 2 or 5 times a power of ten, about `count` of them.
-Axis nice_axis(double low, double high, int count);
+GNN_API Axis nice_axis(double low, double high, int count);
 
 struct Chart {
   std::string title;

@@ -154,20 +154,17 @@ class DataLoader::Impl {
     if (position_ + 1 >= batches_) return nullptr;
     ++position_;
     Slot& slot = slots_[static_cast<std::size_t>(position_) % slots_.size()];
-    if (options_.prefetch == 0) {
-      prepare(slot, position_);
-    } else {
-      std::unique_lock lock(mutex_);
-      released_ = position_;
-      work_.notify_all();
-      ready_.wait(lock, [this] { return prepared_ > position_ || error_ != nullptr; });
-      if (prepared_ <= position_) {
-        const std::exception_ptr error = std::exchange(error_, nullptr);
-        position_ = batches_;  // this loop is over
-        std::rethrow_exception(error);
+    try {
+      if (options_.prefetch == 0) {
+        prepare(slot, position_);
+      } else {
+        wait_for(position_);
       }
+      hand_out(slot);
+    } catch (...) {
+      position_ = batches_;  // this loop is over
+      throw;
     }
-    hand_out(slot);
     return &batch_;
   }
 
@@ -203,6 +200,15 @@ class DataLoader::Impl {
     Tensor inputs = slot.inputs.alias(input_shape_.with(0, size));
     Tensor labels = slot.labels.alias(label_shape_.with(0, size));
     dataset_->fill(indices, inputs, labels);
+  }
+
+  // Lets the thread have the slots before `batch` and waits until that is prepared.
+  void wait_for(std::int64_t batch) {
+    std::unique_lock lock(mutex_);
+    released_ = batch;
+    work_.notify_all();
+    ready_.wait(lock, [&] { return prepared_ > batch || error_ != nullptr; });
+    if (prepared_ <= batch) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
   void prepare_ahead() {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gnn/core/export.h"
+
 namespace gnn {
 
 struct Point {
@@ -25,10 +27,10 @@ struct TextStyle {
 
 /// `text` as XML character data or attribute value: the five special characters escaped, what XML 1.0 does
 /// not allow (control characters, bytes that are no UTF-8) replaced by U+FFFD.
-std::string escape_xml(std::string_view text);
+GNN_API std::string escape_xml(std::string_view text);
 
 /// `bytes` in base64.
-std::string base64(std::string_view bytes);
+GNN_API std::string base64(std::string_view bytes);
 
 /// `text` cut to about `width` pixels at that font size, with an ellipsis.
 std::string fit_text(const std::string& text, double size, double width);

@@ -77,7 +77,7 @@ TEST(Csv, ErrorsNameLineAndField) {
   refused(row + "1;0;1;2;3\n", {"line 2, field 1 (the label)"});
   refused(row + "\n" + row, {"line 2 is empty, and line 3 is not"});
   refused(row + std::string(5000, '1') + "\n", {"line 2 is longer"});
-  refused(row + "1,\x01\xff,1,2,3\n", {"line 2, field 2", "'??'"});
+  refused(row + "1,\x01\xff,1,2,3\n", {"line 2, field 2", "got '?"});
 }
 
 TEST(Csv, ADamagedFirstRowIsNoHeader) {

@@ -283,6 +283,7 @@ TEST(DataLoader, PrefetchesThatManyBatchesOnOneThread) {
   {
     DataLoader loader(numbers, {.batch_size = 1, .prefetch = 3});
     const auto first = loader.begin();
+    EXPECT_EQ(first->indices, Indices{0});
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (numbers->calls < 4 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
