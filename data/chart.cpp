@@ -82,7 +82,7 @@ void draw_chart(Svg& svg, const Chart& chart, Point corner, double width, double
     legend += 22 + text_width(label, 12) + 18;
   }
 
-  const double left = corner.x + 58;
+  const double left = corner.x + (chart.percent ? 68 : 58);
   const double right = corner.x + width - 24;
   const double top = corner.y + 74;
   const double bottom = corner.y + height - 48;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gnn/core/check.h"
-#include "gnn/data/file_io.h"
+#include "gnn/data/input_file.h"
 
 namespace gnn {
 namespace {

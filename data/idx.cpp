@@ -10,7 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "gnn/core/check.h"
-#include "gnn/data/file_io.h"
+#include "gnn/data/input_file.h"
 
 namespace gnn {
 namespace {

@@ -5,8 +5,8 @@
 #include <array>
 #include <string_view>
 
+#include "gnn/core/atomic_file.h"
 #include "gnn/core/check.h"
-#include "gnn/data/file_io.h"
 
 namespace gnn {
 namespace {
@@ -85,7 +85,7 @@ std::string encode_png(const Tensor& image) {
 }
 
 void write_png(const std::filesystem::path& path, const Tensor& image) {
-  write_file(path, encode_png(image));
+  write_file_atomically(path, encode_png(image));
 }
 
 }  // namespace gnn

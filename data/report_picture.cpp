@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gnn/core/atomic_file.h"
 #include "gnn/core/check.h"
 #include "gnn/data/chart.h"
-#include "gnn/data/file_io.h"
 #include "gnn/data/png.h"
 #include "gnn/data/svg.h"
 
@@ -146,9 +146,7 @@ void draw_cells(Svg& svg, const TrainingPicture& picture, Point corner, double c
       const Point at{corner.x + static_cast<double>(column) * cell,
                      corner.y + static_cast<double>(row) * cell};
       // Errors are few: their shades are relative to the most frequent one, and start at a visible one.
-      const double amount = count == 0      ? 0
-                            : row == column ? fraction
-                                            : 0.08 + 0.82 * std::sqrt(fraction / worst);
+      const double amount = count == 0 ? 0 : row == column ? fraction : 0.06 + 0.8 * fraction / worst;
       svg.box(at, cell, cell,
               count == 0 ? "#ffffff" : shade(row == column ? correct_color : wrong_color, amount), "#edf0f3",
               0,
@@ -156,7 +154,7 @@ void draw_cells(Svg& svg, const TrainingPicture& picture, Point corner, double c
                           class_name(picture, static_cast<std::int64_t>(row)),
                           class_name(picture, static_cast<std::int64_t>(column)), count, fraction * 100));
       const std::string text = std::to_string(count);
-      const double size = std::min(11.0, (cell - 4) / (0.6 * static_cast<double>(text.size())));
+      const double size = std::min(11.0, (cell - 7) / (0.6 * static_cast<double>(text.size())));
       if (count == 0 || size < 6) continue;
       svg.text(
           {at.x + cell / 2, at.y + cell / 2 + size * 0.36}, text,
@@ -266,7 +264,7 @@ std::string training_picture_svg(const TrainingPicture& picture) {
 }
 
 void write_training_picture(const std::filesystem::path& path, const TrainingPicture& picture) {
-  write_file(path, training_picture_svg(picture));
+  write_file_atomically(path, training_picture_svg(picture));
 }
 
 }  // namespace gnn

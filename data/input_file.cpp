@@ -1,6 +1,5 @@
-#include "gnn/data/file_io.h"
+#include "gnn/data/input_file.h"
 
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -129,24 +128,6 @@ std::size_t InputFile::read_gzip(void* target, std::size_t bytes) {
     }
   }
   return done;
-}
-
-void write_file(const std::filesystem::path& path, std::string_view content) {
-  const std::filesystem::path partial = path.string() + ".tmp" + std::to_string(getpid());
-  const auto failed = [&](int reason) {
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
-    fail<DataError>("cannot write '{}': {}; check that the folder exists, is writable and has space",
-                    path.string(), std::generic_category().message(reason));
-  };
-  std::FILE* const file = std::fopen(partial.c_str(), "wb");
-  if (file == nullptr) failed(errno);
-  const bool written = std::fwrite(content.data(), 1, content.size(), file) == content.size();
-  const int write_error = errno;
-  const bool closed = std::fclose(file) == 0;  // a full disk may show itself only here
-  if (!written) failed(write_error);
-  if (!closed) failed(errno);
-  if (std::rename(partial.c_str(), path.c_str()) != 0) failed(errno);
 }
 
 }  // namespace gnn

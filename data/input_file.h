@@ -1,6 +1,6 @@
 #pragma once
 
-// Files read front to back, plain or gzip, and files written in one piece. Not installed.
+// Files read from front to back, plain or gzip. Not installed.
 
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "gnn/core/export.h"
 
@@ -54,10 +53,5 @@ class GNN_API InputFile {
   std::uint64_t position_ = 0;
   std::unique_ptr<Inflater> inflater_;
 };
-
-/// Writes `content` to a temporary file beside `path` and renames it, so that `path` holds either what it
-/// held before or all of the new content. Throws DataError, naming path and reason; nothing is left behind
-/// then.
-GNN_API void write_file(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace gnn
