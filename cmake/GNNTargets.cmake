@@ -40,9 +40,7 @@ set_target_properties(gnn PROPERTIES
   DEFINE_SYMBOL ""
   # The installed shared library finds libraries outside the system's folders (CUDA's) where they were at build time.
   INSTALL_RPATH_USE_LINK_PATH ON
-  CXX_EXTENSIONS OFF
-  CUDA_STANDARD 20
-  CUDA_STANDARD_REQUIRED ON)
+  CXX_EXTENSIONS OFF)
 target_compile_features(gnn PUBLIC cxx_std_20)
 target_include_directories(gnn PUBLIC
   $<BUILD_INTERFACE:${gnn_include_dir}>)
@@ -50,7 +48,12 @@ target_include_directories(gnn PRIVATE ${GNN_CBLAS_INCLUDE_DIR})
 target_link_libraries(gnn PRIVATE OpenMP::OpenMP_CXX fmt::fmt ZLIB::ZLIB OpenSSL::Crypto Threads::Threads
   BLAS::BLAS $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)  # the last has headers only: nothing to link
 if(GNN_WITH_CUDA)
-  target_link_libraries(gnn PRIVATE CUDA::cudart_static CUDA::cublas)
+  # The static runtime by default, so that the library loads where no CUDA is installed; cuBLAS comes shared.
+  if(CMAKE_CUDA_RUNTIME_LIBRARY STREQUAL "Shared")
+    target_link_libraries(gnn PRIVATE CUDA::cudart CUDA::cublas)
+  else()
+    target_link_libraries(gnn PRIVATE CUDA::cudart_static CUDA::cublas)
+  endif()
 endif()
 if(BUILD_SHARED_LIBS AND NOT GNN_SANITIZE)
   # Nothing undefined but what the linked libraries define, and nothing exported of a static library linked in.
@@ -69,8 +72,9 @@ function(gnn_compile_options target)
   endif()
   # Neither changes a result: no errno from libm, no floating-point traps to preserve. -O3 vectorises.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>)
-  # Lets device code call constexpr functions of the standard library (std::bit_cast).
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+  # The standard by hand: CMake 3.25 knows no C++20 for nvcc. Relaxed constexpr lets device code call constexpr
+  # functions of the standard library (std::bit_cast).
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --expt-relaxed-constexpr>)
   if(GNN_SANITIZE)
     target_compile_options(${target} PRIVATE
       $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${GNN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
