@@ -10,3 +10,4 @@
 #include "gnn/core/tensor.h"
 #include "gnn/core/version.h"
 #include "gnn/layers/activation.h"
+#include "gnn/layers/gemm.h"

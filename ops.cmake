@@ -2,6 +2,7 @@
 gnn_add_op(activation)
 gnn_add_op(binary)
 gnn_add_op(fill)
+gnn_add_op(gemm)
 gnn_add_op(sum_to KERNEL_ONLY)
 gnn_add_op(max_pool2d)
 gnn_add_op(random)
