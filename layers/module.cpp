@@ -62,6 +62,12 @@ void set_training(ModuleState& state, bool on) {
   for (const auto& [name, child] : state.children) set_training(*child, on);
 }
 
+void collect_modes(const std::shared_ptr<ModuleState>& state,
+                   std::vector<std::pair<std::shared_ptr<ModuleState>, bool>>& modes) {
+  modes.emplace_back(state, state->training);
+  for (const auto& [name, child] : state->children) collect_modes(child, modes);
+}
+
 bool contains(const ModuleState& tree, const ModuleState& state) {
   return &tree == &state || std::any_of(tree.children.begin(), tree.children.end(),
                                         [&](const auto& child) { return contains(*child.second, state); });
@@ -227,6 +233,15 @@ void Module::adopt(std::string name, const Module& module) {
                     name);
   module.state_->name = name;
   state_->children.emplace_back(std::move(name), module.state_);
+}
+
+ModeScope::ModeScope(Module& module, bool training) {
+  collect_modes(module.state_, previous_);
+  module.train(training);
+}
+
+ModeScope::~ModeScope() {
+  for (const auto& [state, training] : previous_) state->training = training;
 }
 
 }  // namespace gnn

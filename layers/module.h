@@ -120,7 +120,21 @@ class GNN_API Module {
   void adopt(std::string name, const Module& module);
 
  private:
+  friend class ModeScope;
   std::shared_ptr<ModuleState> state_;
+};
+
+/// Puts a module and its children into training or evaluation mode; at the end of the scope each gets back
+/// the mode that it had.
+class GNN_API ModeScope {
+ public:
+  ModeScope(Module& module, bool training);
+  ~ModeScope();
+  ModeScope(const ModeScope&) = delete;
+  ModeScope& operator=(const ModeScope&) = delete;
+
+ private:
+  std::vector<std::pair<std::shared_ptr<ModuleState>, bool>> previous_;
 };
 
 }  // namespace gnn

@@ -4,8 +4,10 @@
 
 namespace gnn {
 
-Sequential::Sequential()
-    : Module("Sequential"), modules_(std::make_shared<std::vector<std::shared_ptr<Module>>>()) {}
+Sequential::Sequential() : Sequential(Kind{"Sequential"}) {}
+
+Sequential::Sequential(Kind kind)
+    : Module(kind.name), modules_(std::make_shared<std::vector<std::shared_ptr<Module>>>()) {}
 
 Sequential::Sequential(std::initializer_list<NamedModule> modules) : Sequential() {
   for (const NamedModule& entry : modules) append(entry.name, entry.module);

@@ -60,6 +60,13 @@ class GNN_API Sequential : public Module {
   /// The module at a position; throws IndexError past the end.
   Module& operator[](std::size_t index) const;
 
+ protected:
+  struct Kind {
+    const char* name;
+  };
+  /// For derived classes, which are another kind of module.
+  explicit Sequential(Kind kind);
+
  private:
   Sequential& append(std::string name, std::shared_ptr<Module> module);
 

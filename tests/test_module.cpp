@@ -114,6 +114,20 @@ TEST(Module, CopiesAreHandles) {
   EXPECT_FALSE(copy.is_training());
 }
 
+TEST(Module, ModeScopeGivesEachModuleItsModeBack) {
+  Net net;
+  net.block.second.eval();
+  {
+    const gnn::ModeScope scope(net, false);
+    EXPECT_FALSE(net.is_training());
+    EXPECT_FALSE(net.head.is_training());
+    net.head.train();
+  }
+  EXPECT_TRUE(net.is_training());
+  EXPECT_TRUE(net.head.is_training());
+  EXPECT_FALSE(net.block.second.is_training());
+}
+
 TEST(Module, SharedTensorsAndModulesCountOnce) {
   Net net;
   net.child("twin", net.head);
