@@ -7,6 +7,7 @@
 #include "gnn/autograd/tape.h"
 #include "gnn/core/check.h"
 #include "gnn/core/context.h"
+#include "gnn/core/text.h"
 
 namespace gnn {
 namespace {
@@ -59,21 +60,6 @@ class Recorder : public ForwardObserver {
   std::vector<Tensor> seen_;
 };
 
-std::string grouped(std::int64_t count) {
-  std::string text = fmt::format("{}", count);
-  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
-  return text;
-}
-
-/// "1.64 MiB"
-std::string bytes(std::int64_t count) {
-  constexpr std::array<const char*, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
-  auto value = static_cast<double>(count);
-  std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
-  return unit == 0 ? fmt::format("{} B", count) : fmt::format("{:.2f} {}", value, units[unit]);
-}
-
 /// "4.58 M"
 std::string scaled(std::int64_t count) {
   constexpr std::array<const char*, 5> units{"", " k", " M", " G", " T"};
@@ -112,9 +98,10 @@ std::string ModelSummary::to_string() const {
   for (const LayerSummary& layer : layers) {
     const std::string name =
         layer.path.substr(layer.path.rfind('.') + 1);  // npos + 1 is 0: no dot, all of it
-    rows.push_back({std::string(2 * layer.depth, ' ') + (name.empty() ? "" : name + ": ") + layer.layer,
-                    layer.output.to_string(), layer.parameters == 0 ? "" : grouped(layer.parameters),
-                    layer.flops == 0 ? "" : scaled(layer.flops), bytes(layer.output_bytes)});
+    rows.push_back(
+        {fmt::format("{:{}}{}{}{}", "", 2 * layer.depth, name, name.empty() ? "" : ": ", layer.layer),
+         layer.output.to_string(), layer.parameters == 0 ? "" : format_count(layer.parameters),
+         layer.flops == 0 ? "" : scaled(layer.flops), format_bytes(layer.output_bytes)});
   }
   std::array<std::size_t, 5> widths{};
   for (const Row& row : rows) {
@@ -131,11 +118,11 @@ std::string ModelSummary::to_string() const {
   }
   text += std::string(width, '-') + "\n";
   text += fmt::format("Input             {}\n", input);
-  text += fmt::format("Parameters        {} ({})\n", grouped(parameters), bytes(parameter_bytes));
-  if (buffer_bytes > 0) text += fmt::format("Buffers           {}\n", bytes(buffer_bytes));
+  text += fmt::format("Parameters        {} ({})\n", format_count(parameters), format_bytes(parameter_bytes));
+  if (buffer_bytes > 0) text += fmt::format("Buffers           {}\n", format_bytes(buffer_bytes));
   text += fmt::format("FLOPs             {} per forward pass\n", scaled(flops));
   text += fmt::format("Training memory   {} (parameters, gradients and layer outputs)\n",
-                      bytes(2 * parameter_bytes + buffer_bytes + output_bytes));
+                      format_bytes(2 * parameter_bytes + buffer_bytes + output_bytes));
   return text;
 }
 

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "gnn/core/text.h"
+
 namespace {
 
 using gnn::BarStyle;
@@ -27,6 +29,14 @@ TEST(Progress, Counts) {
   EXPECT_EQ(gnn::format_count(1234567), "1,234,567");
   EXPECT_EQ(gnn::format_count(-123), "-123");
   EXPECT_EQ(gnn::format_count(-1234), "-1,234");
+}
+
+TEST(Progress, Bytes) {
+  EXPECT_EQ(gnn::format_bytes(0), "0 B");
+  EXPECT_EQ(gnn::format_bytes(1023), "1023 B");
+  EXPECT_EQ(gnn::format_bytes(1536), "1.50 KiB");
+  EXPECT_EQ(gnn::format_bytes(1724320), "1.64 MiB");
+  EXPECT_EQ(gnn::format_bytes(std::int64_t{5} << 40), "5.00 TiB");
 }
 
 const ProgressState half{"Epoch 1/3", 500, 1000, 2, "samples", "loss 0.5"};

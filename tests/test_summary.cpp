@@ -106,7 +106,22 @@ TEST(Summary, RunsOnTheModelsDevice) {
 
 TEST(Summary, TableForPeople) {
   Net net;
-  EXPECT_EQ(gnn::summary(net, {3, 10}), "EXPECTED");
+  EXPECT_EQ("\n" + gnn::summary(net, {3, 10}), R"(
+Layer                       Output    Parameters  FLOPs  Output memory
+----------------------------------------------------------------------
+Net()                       [24, 10]           7                 960 B
+  first: Doubler(factor=2)  [6, 10]           12     90          240 B
+  first: Doubler(factor=2)  [12, 10]                180          480 B
+  body: Sequential()        [24, 10]                             960 B
+    0: Doubler(factor=2)    [24, 10]          12    360          960 B
+    1: ReLU()               [24, 10]                240          960 B
+----------------------------------------------------------------------
+Input             [3, 10]
+Parameters        43 (172 B)
+Buffers           120 B
+FLOPs             870 per forward pass
+Training memory   3.03 KiB (parameters, gradients and layer outputs)
+)");
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <limits>
 #include <utility>
 
+#include "gnn/core/text.h"
+
 namespace gnn {
 namespace {
 
@@ -53,21 +55,6 @@ std::string bar(double fraction, int width, BarStyle style) {
 }
 
 }  // namespace
-
-std::string format_duration(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::llround(std::clamp(seconds, 0.0, 1e9)));
-  const std::int64_t hours = whole / 3600;
-  const std::int64_t minutes = whole / 60 % 60;
-  if (hours > 0) return fmt::format("{}:{:02}:{:02}", hours, minutes, whole % 60);
-  return fmt::format("{}:{:02}", minutes, whole % 60);
-}
-
-std::string format_count(std::int64_t count) {
-  std::string text = fmt::format("{}", count);
-  const std::size_t first_digit = count < 0 ? 1 : 0;
-  for (std::size_t i = text.size(); i > first_digit + 3; i -= 3) text.insert(i - 3, ",");
-  return text;
-}
 
 std::string progress_line(const ProgressState& state, int columns, BarStyle style) {
   const double fraction =

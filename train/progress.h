@@ -28,11 +28,6 @@ enum class BarStyle { none, ascii, utf8 };
 /// left; a line that is too long loses the bar first, then its end.
 GNN_API std::string progress_line(const ProgressState& state, int columns, BarStyle style);
 
-/// "0:07", "12:34" or "1:02:03".
-GNN_API std::string format_duration(double seconds);
-/// "60,000".
-GNN_API std::string format_count(std::int64_t count);
-
 struct ProgressOptions {
   std::FILE* stream = stderr;
   std::string unit = "samples";
