@@ -20,36 +20,29 @@ struct Half {
     const std::uint32_t f = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t sign = (f >> 16) & 0x8000u;
     const std::uint32_t magnitude = f & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
-    if (magnitude >= 0x47800000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // >= 65536 or infinite
-    if (magnitude < 0x33000000u) return static_cast<std::uint16_t>(sign);             // < 2^-25: rounds to 0
-    std::uint32_t mantissa = magnitude & 0x7fffffu;
-    const std::uint32_t exponent = magnitude >> 23;
-    std::uint32_t shift = 13;
-    std::uint32_t base = 0;
-    if (exponent < 113) {  // subnormal in half: shift the implicit one in as well
-      mantissa |= 0x800000u;
-      shift = 126 - exponent;
-    } else {
-      base = (exponent - 112) << 10;
-    }
-    std::uint32_t half = base + (mantissa >> shift);
-    const std::uint32_t rest = mantissa & ((1u << shift) - 1u);
-    const std::uint32_t tie = 1u << (shift - 1);
-    if (rest > tie || (rest == tie && (half & 1u) != 0)) ++half;  // may carry into the exponent, rightly
+    // Selections instead of branches, so that loops vectorise. Adding 0.5, whose last place is the 2^-24 of
+    // subnormal halves, rounds a magnitude below 2^-14 to them; a carry out of the mantissa rightly goes into
+    // the exponent.
+    const std::uint32_t subnormal =
+        std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) - 0x3f000000u;
+    const std::uint32_t normal = (magnitude - (112u << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
+    std::uint32_t half = magnitude < 0x38800000u ? subnormal : normal;
+    half = magnitude >= 0x47800000u ? 0x7c00u : half;  // 65536 and more
+    half = magnitude > 0x7f800000u ? 0x7e00u : half;   // NaN
     return static_cast<std::uint16_t>(sign | half);
   }
 
   GNN_HD static float to_float(std::uint16_t h) {
     const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000u) << 16;
-    const std::uint32_t exponent = (h >> 10) & 0x1fu;
-    const std::uint32_t mantissa = h & 0x3ffu;
-    if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in float
-      const float magnitude = static_cast<float>(mantissa) * 5.9604644775390625e-8f;
-      return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
-    }
-    if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+    const std::uint32_t magnitude = h & 0x7fffu;
+    // The exponent's bias goes from 15 to 127, its largest value from 31 to 255; subnormals are multiples of
+    // 2^-24.
+    const std::uint32_t normal = (magnitude << 13) + (112u << 23);
+    const auto subnormal =
+        std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24F);
+    std::uint32_t f = magnitude >= 0x7c00u ? normal + (112u << 23) : normal;
+    f = magnitude < 0x0400u ? subnormal : f;
+    return std::bit_cast<float>(sign | f);
   }
 };
 
