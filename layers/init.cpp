@@ -1,11 +1,9 @@
 #include "gnn/layers/init.h"
 
 #include <cmath>
-#include <numbers>
 
 #include "gnn/core/check.h"
-#include "gnn/core/generator.h"
-#include "gnn/core/philox.h"
+#include "gnn/layers/random.h"
 
 namespace gnn {
 namespace {
@@ -25,32 +23,7 @@ double root(double variance) {
 }
 
 Tensor uniform_within(const Shape& shape, double bound) {
-  Tensor tensor = empty(shape);
-  const std::int64_t count = tensor.numel();
-  const GeneratorState state = default_generator().reserve(count);
-  float* values = tensor.mutable_data<float>();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const PhiloxBlock block = philox_block(state.seed, state.offset + static_cast<std::uint64_t>(i / 4));
-    values[i] = static_cast<float>(bound * (2 * static_cast<double>(uniform_float(block.word[i % 4])) - 1));
-  }
-  return tensor;
-}
-
-/// Mean 0, by the Box-Muller transform: elements 2k and 2k + 1 share two uniform numbers.
-Tensor normal_with(const Shape& shape, double deviation) {
-  Tensor tensor = empty(shape);
-  const std::int64_t count = tensor.numel();
-  const GeneratorState state = default_generator().reserve(count + count % 2);
-  float* values = tensor.mutable_data<float>();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const PhiloxBlock block = philox_block(state.seed, state.offset + static_cast<std::uint64_t>(i / 4));
-    const std::int64_t pair = i % 4 / 2 * 2;
-    const double u = 1 - static_cast<double>(uniform_float(block.word[pair]));
-    const double angle = 2 * std::numbers::pi * static_cast<double>(uniform_float(block.word[pair + 1]));
-    const double radius = deviation * std::sqrt(-2 * std::log(u));
-    values[i] = static_cast<float>(radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
-  }
-  return tensor;
+  return uniform(shape, -bound, bound);
 }
 
 /// The standard deviation of Kaiming's initialisations.
@@ -96,7 +69,7 @@ Tensor uniform_fan_in(const Shape& shape, std::int64_t fan_in) {
 }
 
 Tensor kaiming_normal(const Shape& shape, const KaimingOptions& options) {
-  return normal_with(shape, kaiming_std(shape, options));
+  return normal(shape, 0, kaiming_std(shape, options));
 }
 
 Tensor kaiming_uniform(const Shape& shape, const KaimingOptions& options) {
@@ -104,7 +77,7 @@ Tensor kaiming_uniform(const Shape& shape, const KaimingOptions& options) {
 }
 
 Tensor xavier_normal(const Shape& shape, double gain) {
-  return normal_with(shape, xavier_std(shape, gain));
+  return normal(shape, 0, xavier_std(shape, gain));
 }
 
 Tensor xavier_uniform(const Shape& shape, double gain) {
