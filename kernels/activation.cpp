@@ -12,7 +12,7 @@ void ActivationForward::cpu(const Tensor& x, Tensor& y, Activation kind,
     const T* in = x.data<T>();
     T* out = y.mutable_data<T>();
     visit_activation<T>(kind, parameters, [=, count = x.numel()](auto f) {
-      parallel_for(count, elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for<elementwise_isa<T>>(count, elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) out[i] = f.value(in[i]);
       });
     });
@@ -27,7 +27,7 @@ void ActivationBackward::cpu(const Tensor& saved, const Tensor& dy, Tensor& dx, 
     const T* grad = dy.data<T>();
     T* out = dx.mutable_data<T>();
     visit_activation<T>(kind, parameters, [=, count = saved.numel()](auto f) {
-      parallel_for(count, elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for<elementwise_isa<T>>(count, elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) out[i] = grad[i] * f.derivative(in[i]);
       });
     });

@@ -17,30 +17,48 @@ template <class T, class F>
 void for_each_pair(const BroadcastLayout& layout, std::int64_t count, const T* a, const T* b, const F& f) {
   const bool inner_a = layout.inner_a();
   const bool inner_b = layout.inner_b();
-  parallel_for(count, elementwise_grain, [=, &layout](std::int64_t begin, std::int64_t end) {
-    BroadcastCursor cursor(layout, begin);
-    for (std::int64_t i = begin; i < end;) {
-      const std::int64_t row = std::min(end - i, cursor.rest());
-      const T* const from_a = a + cursor.a();
-      const T* const from_b = b + cursor.b();
-      if (inner_a && inner_b) {
+  parallel_for<elementwise_isa<T>>(count, elementwise_grain,
+                                   [=, &layout](std::int64_t begin, std::int64_t end) {
+                                     BroadcastCursor cursor(layout, begin);
+                                     for (std::int64_t i = begin; i < end;) {
+                                       const std::int64_t row = std::min(end - i, cursor.rest());
+                                       const T* const from_a = a + cursor.a();
+                                       const T* const from_b = b + cursor.b();
+                                       if (inner_a && inner_b) {
 #pragma GCC ivdep
-        for (std::int64_t k = 0; k < row; ++k) f(i + k, from_a[k], from_b[k]);
-      } else if (inner_a) {
-        const T value = *from_b;
+                                         for (std::int64_t k = 0; k < row; ++k)
+                                           f(i + k, from_a[k], from_b[k]);
+                                       } else if (inner_a) {
+                                         const T value = *from_b;
 #pragma GCC ivdep
-        for (std::int64_t k = 0; k < row; ++k) f(i + k, from_a[k], value);
-      } else if (inner_b) {
-        const T value = *from_a;
+                                         for (std::int64_t k = 0; k < row; ++k) f(i + k, from_a[k], value);
+                                       } else if (inner_b) {
+                                         const T value = *from_a;
 #pragma GCC ivdep
-        for (std::int64_t k = 0; k < row; ++k) f(i + k, value, from_b[k]);
-      } else {
-        const T value_a = *from_a;
-        const T value_b = *from_b;
-        for (std::int64_t k = 0; k < row; ++k) f(i + k, value_a, value_b);
-      }
-      i += row;
-      cursor.advance(row);
+                                         for (std::int64_t k = 0; k < row; ++k) f(i + k, value, from_b[k]);
+                                       } else {
+                                         const T value_a = *from_a;
+                                         const T value_b = *from_b;
+                                         for (std::int64_t k = 0; k < row; ++k) f(i + k, value_a, value_b);
+                                       }
+                                       i += row;
+                                       cursor.advance(row);
+                                     }
+                                   });
+}
+
+enum class Quantity { value, grad_a, grad_b };
+
+/// out[i] = one of the op's quantities. Tensors and scalars share these loops: there are many of them.
+template <class T, class Math, Quantity quantity>
+void apply(const BroadcastLayout& layout, std::int64_t count, const T* a, const T* b, const T* g, T* out) {
+  for_each_pair(layout, count, a, b, [out, g](std::int64_t i, T p, T q) {
+    if constexpr (quantity == Quantity::value) {
+      out[i] = Math::value(p, q);
+    } else if constexpr (quantity == Quantity::grad_a) {
+      out[i] = Math::grad_a(p, q, g[i]);
+    } else {
+      out[i] = Math::grad_b(p, q, g[i]);
     }
   });
 }
@@ -79,9 +97,8 @@ void Binary::cpu(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y) {
   dispatch_floating(name, y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     dispatch_binary(op, [&](auto math) {
-      T* const out = y.mutable_data<T>();
-      for_each_pair(layout, y.numel(), a.data<T>(), b.data<T>(),
-                    [out](std::int64_t i, T p, T q) { out[i] = decltype(math)::value(p, q); });
+      apply<T, decltype(math), Quantity::value>(layout, y.numel(), a.data<T>(), b.data<T>(), nullptr,
+                                                y.mutable_data<T>());
     });
   });
 }
@@ -98,14 +115,12 @@ void BinaryBackward::cpu(BinaryOp op, const Tensor& a, const Tensor& b, const Te
     dispatch_binary(op, [&](auto math) {
       // One pass each: only pow would gain from sharing, and it is bound by computing.
       if (da.defined()) {
-        T* const out = da.mutable_data<T>();
-        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(),
-                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_a(p, q, g[i]); });
+        apply<T, decltype(math), Quantity::grad_a>(layout, grad.numel(), a.data<T>(), b.data<T>(), g,
+                                                   da.mutable_data<T>());
       }
       if (db.defined()) {
-        T* const out = db.mutable_data<T>();
-        for_each_pair(layout, grad.numel(), a.data<T>(), b.data<T>(),
-                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_b(p, q, g[i]); });
+        apply<T, decltype(math), Quantity::grad_b>(layout, grad.numel(), a.data<T>(), b.data<T>(), g,
+                                                   db.mutable_data<T>());
       }
     });
   });
@@ -120,8 +135,8 @@ void BinaryScalar::cpu(BinaryOp op, const Tensor& x, double scalar, bool scalar_
     dispatch_binary(op, [&](auto math) {
       const T* const in = x.data<T>();
       T* const out = y.mutable_data<T>();
-      for_each_pair(layout, y.numel(), scalar_first ? &value : in, scalar_first ? in : &value,
-                    [out](std::int64_t i, T p, T q) { out[i] = decltype(math)::value(p, q); });
+      apply<T, decltype(math), Quantity::value>(layout, y.numel(), scalar_first ? &value : in,
+                                                scalar_first ? in : &value, nullptr, out);
     });
   });
 }
@@ -139,11 +154,9 @@ void BinaryScalarBackward::cpu(BinaryOp op, const Tensor& x, double scalar, bool
       const T* const g = grad.data<T>();
       T* const out = dx.mutable_data<T>();
       if (scalar_first) {
-        for_each_pair(layout, x.numel(), &value, in,
-                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_b(p, q, g[i]); });
+        apply<T, decltype(math), Quantity::grad_b>(layout, x.numel(), &value, in, g, out);
       } else {
-        for_each_pair(layout, x.numel(), in, &value,
-                      [out, g](std::int64_t i, T p, T q) { out[i] = decltype(math)::grad_a(p, q, g[i]); });
+        apply<T, decltype(math), Quantity::grad_a>(layout, x.numel(), in, &value, g, out);
       }
     });
   });
@@ -155,7 +168,7 @@ void AddInPlace::cpu(Tensor& y, const Tensor& x) {
     using T = typename decltype(type)::type;
     T* const to = y.mutable_data<T>();
     const T* const from = x.data<T>();
-    parallel_for(y.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for<elementwise_isa<T>>(y.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
 #pragma GCC ivdep
       for (std::int64_t i = begin; i < end; ++i) to[i] += from[i];
     });

@@ -24,7 +24,7 @@ void Cast::cpu(const Tensor& x, Tensor& y) {
       using To = typename decltype(to)::type;
       const From* const in = x.data<From>();
       To* const out = y.mutable_data<To>();
-      parallel_for(x.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for<Isa::base>(x.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) out[i] = convert<To>(in[i]);
       });
     });

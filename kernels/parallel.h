@@ -32,42 +32,41 @@ template <class F>
 }
 #endif
 
-/// loop(begin, end), compiled for the widest vectors of this CPU.
-template <class F>
+/// Widest instruction set that element-wise loops over T are compiled for. They are bound by memory, where
+/// 512 bits gain nothing over 256, and float64 is for checking gradients: each set costs compile time and
+/// code size.
+template <class T>
+inline constexpr Isa elementwise_isa = sizeof(T) == sizeof(float) ? Isa::avx2 : Isa::base;
+
+/// loop(begin, end), compiled for the widest vectors of this CPU up to `widest`.
+template <Isa widest = Isa::avx512, class F>
 void run_simd(const F& loop, std::int64_t begin, std::int64_t end) {
 #if defined(__x86_64__)
-  switch (cpu_isa()) {
-    case Isa::avx512:
-      return run_avx512(loop, begin, end);
-    case Isa::avx2:
-      return run_avx2(loop, begin, end);
-    case Isa::base:
-      break;
+  const Isa isa = std::min(cpu_isa(), widest);
+  if constexpr (widest >= Isa::avx512) {
+    if (isa == Isa::avx512) return run_avx512(loop, begin, end);
+  }
+  if constexpr (widest >= Isa::avx2) {
+    if (isa == Isa::avx2) return run_avx2(loop, begin, end);
   }
 #endif
   loop(begin, end);
 }
 
-/// Calls loop(b, e) on consecutive pieces of [0, count), in parallel, compiled for the widest vectors. The
-/// pieces depend on `count` and `grain` only, never on the number of threads, so a loop that reduces over its
-/// piece gives the same result on any number of them. `grain` is the least work, in iterations, worth a
-/// thread of its own (about 10 µs). Loops must not throw.
-template <class F>
+/// Calls loop(b, e) on consecutive pieces of [0, count), in parallel, compiled for the widest vectors up to
+/// `widest`. The pieces depend on `count` and `grain` only, never on the number of threads, so a loop that
+/// reduces over its piece gives the same result on any number of them. `grain` is the least work, in
+/// iterations, worth a thread of its own (about 10 µs). Loops must not throw.
+template <Isa widest = Isa::avx512, class F>
 void parallel_for(std::int64_t count, std::int64_t grain, const F& loop) {
   if (count <= 0) return;
   grain = std::max<std::int64_t>(grain, 1);
   const std::int64_t pieces = std::min<std::int64_t>((count + grain - 1) / grain, 64);
   const std::int64_t piece = (count + pieces - 1) / pieces;
   const auto threads = static_cast<int>(std::min<std::int64_t>(pieces, num_threads()));
-  if (threads == 1) {
-    for (std::int64_t p = 0; p < pieces; ++p) {
-      run_simd(loop, std::min(count, p * piece), std::min(count, (p + 1) * piece));
-    }
-    return;
-  }
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (std::int64_t p = 0; p < pieces; ++p) {
-    run_simd(loop, std::min(count, p * piece), std::min(count, (p + 1) * piece));
+    run_simd<widest>(loop, std::min(count, p * piece), std::min(count, (p + 1) * piece));
   }
 }
 

@@ -10,7 +10,7 @@ template <class T, class F>
 void forward(const Tensor& x, Tensor& y, F f) {
   const T* const in = x.data<T>();
   T* const out = y.mutable_data<T>();
-  parallel_for(x.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for<elementwise_isa<T>>(x.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
 #pragma GCC ivdep
     for (std::int64_t i = begin; i < end; ++i) out[i] = f.value(in[i]);
   });
@@ -21,10 +21,12 @@ void backward(const Tensor& saved, const Tensor& grad, Tensor& dx, F f) {
   const T* const in = saved.data<T>();
   const T* const g = grad.data<T>();
   T* const out = dx.mutable_data<T>();
-  parallel_for(saved.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for<elementwise_isa<T>>(saved.numel(), elementwise_grain,
+                                   [=](std::int64_t begin, std::int64_t end) {
 #pragma GCC ivdep
-    for (std::int64_t i = begin; i < end; ++i) out[i] = g[i] * f.derivative(in[i]);
-  });
+                                     for (std::int64_t i = begin; i < end; ++i)
+                                       out[i] = g[i] * f.derivative(in[i]);
+                                   });
 }
 
 }  // namespace
