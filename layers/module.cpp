@@ -8,6 +8,7 @@
 
 #include "gnn/core/check.h"
 #include "gnn/core/context.h"
+#include "gnn/layers/copy.h"
 
 namespace gnn {
 
@@ -201,10 +202,16 @@ bool Module::is_training() const {
 
 void Module::to(Device device) {
   for (NamedTensor& entry : collect_once(*state_, all_tensors)) {
-    if (entry.tensor.device() == device) continue;
-    Tensor moved = empty(entry.tensor.shape(), {entry.tensor.dtype(), device});
-    moved.copy_from(entry.tensor);
-    entry.tensor.set_data(moved);
+    if (entry.tensor.device() != device) entry.tensor.set_data(gnn::to(entry.tensor.detach(), device));
+  }
+}
+
+void Module::to(DType dtype) {
+  check<DTypeError>(is_floating(dtype), "{}: expected a floating dtype for its parameters, got {}", kind(),
+                    dtype);
+  for (NamedTensor& entry : collect_once(*state_, all_tensors)) {
+    const DType now = entry.tensor.dtype();
+    if (is_floating(now) && now != dtype) entry.tensor.set_data(gnn::to(entry.tensor.detach(), dtype));
   }
 }
 

@@ -210,6 +210,21 @@ TEST(Module, MovesToADevice) {
   }
 }
 
+TEST(Module, CastsFloatingTensors) {
+  for (const gnn::Device device : test_devices()) {
+    Net net;
+    net.to(device);
+    const Tensor handle = net.block.second.weight;
+    net.to(DType::float64);
+    EXPECT_EQ(handle.dtype(), DType::float64);
+    EXPECT_TRUE(handle.requires_grad());
+    EXPECT_EQ(handle.to_vector<double>(), (std::vector<double>{5, 6, 7}));
+    EXPECT_EQ(net.head.count.dtype(), DType::int64);
+    EXPECT_THROW(net.to(DType::int32), gnn::DTypeError);
+    EXPECT_EQ(net.head.weight.dtype(), DType::float64);
+  }
+}
+
 TEST(Module, ZeroGradDropsGradients) {
   Net net;
   net.block.scale.set_grad(gnn::zeros({1}));

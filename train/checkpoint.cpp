@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "gnn/core/check.h"
+#include "gnn/layers/copy.h"
 
 namespace gnn {
 namespace {
@@ -33,14 +34,6 @@ class Sha256 {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
-/// The tensor itself when it is on the host, else a copy there.
-Tensor on_host(const Tensor& tensor) {
-  if (tensor.device().is_cpu()) return tensor;
-  Tensor host = empty(tensor.shape(), {tensor.dtype(), Device::cpu()});
-  host.copy_from(tensor);
-  return host;
-}
-
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Module& module, Metadata metadata) {
@@ -64,7 +57,7 @@ std::string sha256(const Module& module) {
     const std::string label =
         fmt::format("{} {} {}\n", entry.name, entry.tensor.dtype(), entry.tensor.shape());
     hash.update(label.data(), label.size());
-    const Tensor host = on_host(entry.tensor);
+    const Tensor host = to(entry.tensor.detach(), Device::cpu());
     hash.update(host.raw_data(), host.nbytes());
   }
   return hash.hexadecimal();

@@ -11,6 +11,7 @@
 
 #include "gnn/core/atomic_file.h"
 #include "gnn/core/check.h"
+#include "gnn/layers/copy.h"
 
 namespace gnn {
 namespace {
@@ -35,14 +36,6 @@ constexpr std::array<std::pair<DType, const char*>, 7> dtype_codes{{
 const char* code_of(DType dtype) {
   return std::find_if(dtype_codes.begin(), dtype_codes.end(), [&](const auto& c) { return c.first == dtype; })
       ->second;
-}
-
-/// The tensor itself when it is on the host, else a copy there.
-Tensor on_host(const Tensor& tensor) {
-  if (tensor.device().is_cpu()) return tensor;
-  Tensor host = empty(tensor.shape(), {tensor.dtype(), Device::cpu()});
-  host.copy_from(tensor);
-  return host;
 }
 
 /// The header, padded with spaces so that the data behind it starts at a multiple of 8.
@@ -107,12 +100,7 @@ class Reader {
       Tensor tensor = empty(entry.shape, {entry.dtype, Device::cpu()});
       if (entry.end > entry.begin)
         read_bytes(data_start_ + entry.begin, tensor.mutable_raw_data(), entry.end - entry.begin);
-      if (!device.is_cpu()) {
-        Tensor moved = empty(entry.shape, {entry.dtype, device});
-        moved.copy_from(tensor);
-        tensor = moved;
-      }
-      result.tensors.push_back({entry.name, tensor});
+      result.tensors.push_back({entry.name, to(tensor, device)});
     }
     return result;
   }
@@ -293,7 +281,7 @@ void save_tensors(const std::filesystem::path& path, std::span<const NamedTensor
   file.write(&length, sizeof length);
   file.write(header);
   for (const NamedTensor& entry : tensors) {
-    const Tensor host = on_host(entry.tensor);
+    const Tensor host = to(entry.tensor.detach(), Device::cpu());
     file.write(host.raw_data(), host.nbytes());
   }
   file.commit();
