@@ -1,0 +1,176 @@
+#include "gnn/kernels/cross_entropy.h"
+
+#include <cmath>
+
+#include "gnn/core/check.h"
+#include "gnn/kernels/fast_exp.h"
+#include "gnn/kernels/parallel.h"
+#include "gnn/kernels/row_loops.h"
+
+namespace gnn::kernels {
+namespace {
+
+void check_labels(const std::int64_t* labels, std::int64_t samples, std::int64_t classes,
+                  std::int64_t ignore_index) {
+  for (std::int64_t n = 0; n < samples; ++n) {
+    check<IndexError>(
+        (labels[n] >= 0 && labels[n] < classes) || labels[n] == ignore_index,
+        "cross_entropy: label {} at position {} is not one of the {} classes 0 to {}, nor ignore_index {}",
+        labels[n], n, classes, classes - 1, ignore_index);
+  }
+}
+
+template <class T>
+struct Samples {
+  const T* logits;
+  const std::int64_t* labels;
+  const T* weight;  // or nullptr
+  std::int64_t classes;
+  CrossEntropyParameters parameters;
+  T weight_sum;
+  T* losses;
+  T* target_weights;
+  T* dlogits;  // or nullptr
+
+  void ignore(std::int64_t n) const {
+    losses[n] = target_weights[n] = T(0);
+    if (dlogits != nullptr) std::fill(dlogits + n * classes, dlogits + (n + 1) * classes, T(0));
+  }
+
+  void compute(std::int64_t n) const {
+    const T* const x = logits + n * classes;
+    const std::int64_t label = labels[n];
+    const T target_weight = weight == nullptr ? T(1) : weight[label];
+    const T largest = row_max(x, classes);
+    T* const dx = dlogits == nullptr ? nullptr : dlogits + n * classes;
+    const double sum =
+        dx == nullptr ? row_sum(classes, [=](std::int64_t c) { return fast_exp(x[c] - largest); })
+                      : row_sum(classes, [=](std::int64_t c) { return dx[c] = fast_exp(x[c] - largest); });
+    // -log p[c] = (largest - x[c]) + log(sum): no digits are lost to the size of the logits.
+    const double log_sum = std::log(sum);
+    const double smoothing = parameters.label_smoothing;
+    double loss = static_cast<double>(target_weight) * (static_cast<double>(largest - x[label]) + log_sum);
+    if (smoothing > 0) {
+      const double all = row_sum(classes, [=, weights = weight](std::int64_t c) {
+        const double surprise = static_cast<double>(largest - x[c]) + log_sum;
+        return weights == nullptr ? surprise : static_cast<double>(weights[c]) * surprise;
+      });
+      loss = (1 - smoothing) * loss + smoothing / static_cast<double>(classes) * all;
+    }
+    losses[n] = static_cast<T>(loss);
+    target_weights[n] = target_weight;
+    if (dx == nullptr) return;
+    const T at_label = static_cast<T>(1 - smoothing) * target_weight;
+    const T at_all = static_cast<T>(smoothing / static_cast<double>(classes));
+    const T scale = static_cast<T>(static_cast<double>(at_label + at_all * weight_sum) / sum);
+    if (smoothing > 0) {
+      for (std::int64_t c = 0; c < classes; ++c) {
+        dx[c] = dx[c] * scale - at_all * (weight == nullptr ? T(1) : weight[c]);
+      }
+    } else {
+      for (std::int64_t c = 0; c < classes; ++c) dx[c] *= scale;
+    }
+    dx[label] -= at_label;
+  }
+};
+
+}  // namespace
+
+void check_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& weight,
+                         const Tensor& losses, const Tensor& target_weights, const Tensor& dlogits) {
+  check<ShapeError>(logits.dim() == 2, "cross_entropy: expected logits [N, C], got {}", logits.shape());
+  const Shape samples{logits.shape()[0]};
+  check<DTypeError>(labels.dtype() == DType::int64, "cross_entropy: expected labels of int64, got {}",
+                    labels.dtype());
+  check<ShapeError>(labels.shape() == samples, "cross_entropy: expected labels {} for logits {}, got {}",
+                    samples, logits.shape(), labels.shape());
+  check<ShapeError>(!weight.defined() || weight.shape() == Shape{logits.shape()[1]},
+                    "cross_entropy: expected weight [{}] for logits {}, got {}", logits.shape()[1],
+                    logits.shape(), weight.defined() ? weight.shape() : Shape{});
+  check<ShapeError>(losses.shape() == samples && target_weights.shape() == samples,
+                    "cross_entropy: expected losses and target weights {}, got {} and {}", samples,
+                    losses.shape(), target_weights.shape());
+  check<ShapeError>(!dlogits.defined() || dlogits.shape() == logits.shape(),
+                    "cross_entropy: expected a gradient {}", logits.shape());
+}
+
+std::int64_t take_label_errors(Device device) {
+  if constexpr (built_with_cuda) {
+    if (device.is_cuda()) return take_cuda_label_errors(device);
+  }
+  return 0;
+}
+
+void CrossEntropyForward::cpu(const Tensor& logits, const Tensor& labels, const Tensor& weight,
+                              const CrossEntropyParameters& parameters, Tensor& losses,
+                              Tensor& target_weights, Tensor& dlogits) {
+  check_cross_entropy(logits, labels, weight, losses, target_weights, dlogits);
+  const std::int64_t samples = logits.shape()[0], classes = logits.shape()[1];
+  check_labels(labels.data<std::int64_t>(), samples, classes, parameters.ignore_index);
+  dispatch_floating(name, logits.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T* const weights = weight.defined() ? weight.data<T>() : nullptr;
+    const double weight_sum = weights == nullptr
+                                  ? static_cast<double>(classes)
+                                  : row_sum(classes, [=](std::int64_t c) { return weights[c]; });
+    const Samples<T> batch{logits.data<T>(),
+                           labels.data<std::int64_t>(),
+                           weights,
+                           classes,
+                           parameters,
+                           static_cast<T>(weight_sum),
+                           losses.mutable_data<T>(),
+                           target_weights.mutable_data<T>(),
+                           dlogits.defined() ? dlogits.mutable_data<T>() : nullptr};
+    const std::int64_t grain = elementwise_grain / 4 / std::max<std::int64_t>(classes, 1);
+    parallel_for(samples, grain, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        if (batch.labels[n] == batch.parameters.ignore_index) {
+          batch.ignore(n);
+        } else {
+          batch.compute(n);
+        }
+      }
+    });
+  });
+}
+
+void CrossEntropyReduce::cpu(const Tensor& losses, const Tensor& target_weights, Tensor& loss,
+                             Tensor& divisor) {
+  dispatch_floating(name, losses.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T* const each = losses.data<T>();
+    double total = row_sum(losses.numel(), [=](std::int64_t n) { return each[n]; });
+    if (target_weights.defined()) {
+      const T* const weights = target_weights.data<T>();
+      const double count = row_sum(losses.numel(), [=](std::int64_t n) { return weights[n]; });
+      total /= count;
+      *divisor.mutable_data<T>() = static_cast<T>(count);
+    }
+    *loss.mutable_data<T>() = static_cast<T>(total);
+  });
+}
+
+void CrossEntropyBackward::cpu(const Tensor& dlogits, const Tensor& grad, const Tensor& divisor, Tensor& dx) {
+  if (dlogits.numel() == 0) return;
+  const std::int64_t samples = dlogits.shape()[0], classes = dlogits.shape()[1];
+  check<ShapeError>(grad.numel() == 1 || grad.numel() == samples,
+                    "cross_entropy: expected a gradient of 1 or {} elements, got {}", samples, grad.shape());
+  dispatch_floating(name, dlogits.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T* const source = dlogits.data<T>();
+    const T* const factors = grad.data<T>();
+    T* const target = dx.mutable_data<T>();
+    const T count = divisor.defined() ? *divisor.data<T>() : T(1);
+    const T scale = count == T(0) ? T(0) : T(1) / count;
+    const std::int64_t step = grad.numel() == 1 ? 0 : 1;
+    parallel_for(samples, elementwise_grain / classes, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        const T factor = factors[n * step] * scale;
+        for (std::int64_t i = n * classes; i < (n + 1) * classes; ++i) target[i] = source[i] * factor;
+      }
+    });
+  });
+}
+
+}  // namespace gnn::kernels

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+
+#include "gnn/core/tensor.h"
+#include "gnn/kernels/run.h"
+
+// Cross entropy of softmax with class labels, in one kernel for the loss and its gradient. For one sample
+// with logits x, C classes, label y, class weights w (1 where there are none) and label smoothing s, with log
+// p = log_softmax(x):
+//
+//   loss  = -(1 - s) w[y] log p[y] - s / C * sum over c of w[c] log p[c]
+//   dx[c] = (1 - s) w[y] (p[c] - [c = y]) + s / C * (p[c] * (sum of w) - w[c])
+//
+// A sample whose label is ignore_index has loss 0, gradient 0 and target weight 0; the mean of a batch is the
+// sum of its losses over the sum of its target weights w[y]. float32 and float64; sums are in float64 on the
+// CPU, in the tensor's type and a fixed tree on CUDA.
+
+namespace gnn::kernels {
+
+struct CrossEntropyParameters {
+  std::int64_t ignore_index = -100;
+  double label_smoothing = 0;
+};
+
+/// Per sample: losses [N], target_weights [N] (w[y], or 0) and, where wanted, dlogits [N, C], the gradient of
+/// each loss. logits [N, C], labels int64 [N], weight [C] or undefined.
+///
+/// A label outside [0, C) that is not ignore_index reads nothing out of bounds. The CPU throws IndexError,
+/// naming the first, before it writes anything. On CUDA, where checking would have to wait for the device,
+/// the sample's loss and gradient become NaN and a counter on the device goes up: see take_label_errors.
+struct GNN_API CrossEntropyForward {
+  static constexpr const char* name = "cross_entropy_forward";
+  static void cpu(const Tensor& logits, const Tensor& labels, const Tensor& weight,
+                  const CrossEntropyParameters& parameters, Tensor& losses, Tensor& target_weights,
+                  Tensor& dlogits);
+  static void cuda(const Tensor& logits, const Tensor& labels, const Tensor& weight,
+                   const CrossEntropyParameters& parameters, Tensor& losses, Tensor& target_weights,
+                   Tensor& dlogits);
+};
+
+/// loss = sum of losses; with target_weights: loss = sum of losses / sum of target_weights, and divisor gets
+/// the latter. Both outputs have one element. 0 / 0 is NaN, for a batch without a sample that counts.
+struct GNN_API CrossEntropyReduce {
+  static constexpr const char* name = "cross_entropy_reduce";
+  static void cpu(const Tensor& losses, const Tensor& target_weights, Tensor& loss, Tensor& divisor);
+  static void cuda(const Tensor& losses, const Tensor& target_weights, Tensor& loss, Tensor& divisor);
+};
+
+/// dx[n, c] = dlogits[n, c] * grad / divisor, with grad [N] or of one element and divisor of one element or
+/// undefined (1). A divisor of 0 (no sample counts) gives 0, so that such a batch changes nothing.
+struct GNN_API CrossEntropyBackward {
+  static constexpr const char* name = "cross_entropy_backward";
+  static void cpu(const Tensor& dlogits, const Tensor& grad, const Tensor& divisor, Tensor& dx);
+  static void cuda(const Tensor& dlogits, const Tensor& grad, const Tensor& divisor, Tensor& dx);
+};
+
+/// Throws ShapeError or DTypeError unless the tensors of CrossEntropyForward fit together.
+void check_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& weight,
+                         const Tensor& losses, const Tensor& target_weights, const Tensor& dlogits);
+
+/// The number of labels out of range that cross entropy met on `device` since the last call; waits for the
+/// device. Always 0 for the CPU, which throws instead.
+GNN_API std::int64_t take_label_errors(Device device);
+std::int64_t take_cuda_label_errors(Device device);  // its part in the .cu file
+
+}  // namespace gnn::kernels

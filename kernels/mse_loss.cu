@@ -1,0 +1,16 @@
+#include "gnn/kernels/mse_loss.h"
+
+#include "gnn/kernels/elementwise_loss.cuh"
+
+namespace gnn::kernels {
+
+void MseLossForward::cuda(const Tensor& input, const Tensor& target, double scale, Tensor& loss) {
+  elementwise_loss_cuda<SquaredError>(name, input, target, scale, loss);
+}
+
+void MseLossBackward::cuda(const Tensor& input, const Tensor& target, const Tensor& grad, double scale,
+                           Tensor& dinput, Tensor& dtarget) {
+  elementwise_loss_backward_cuda<SquaredError>(name, input, target, grad, scale, dinput, dtarget);
+}
+
+}  // namespace gnn::kernels
