@@ -108,14 +108,15 @@ __global__ void __launch_bounds__(row_block)
   }
 }
 
-template <class T>
+template <bool GradPerSample, class T>
 __global__ void __launch_bounds__(elementwise_block)
-    cross_entropy_backward_kernel(const T* dlogits, const T* grad, bool grad_per_sample, const T* divisor,
-                                  std::int64_t classes, std::int64_t count, T* dx) {
-  const T samples = divisor == nullptr ? T(1) : *divisor;
-  const T scale = samples == T(0) ? T(0) : T(1) / samples;
+    cross_entropy_backward_kernel(const T* dlogits, const T* grad, const T* divisor, std::int64_t classes,
+                                  std::int64_t count, T* dx) {
+  T scale = divisor == nullptr ? T(1) : *divisor;
+  scale = scale == T(0) ? T(0) : T(1) / scale;
+  if (!GradPerSample) scale *= *grad;
   for (std::int64_t i = global_thread(); i < count; i += grid_threads()) {
-    dx[i] = dlogits[i] * (grad[grad_per_sample ? i / classes : 0] * scale);
+    dx[i] = dlogits[i] * (GradPerSample ? grad[i / classes] * scale : scale);
   }
 }
 
@@ -195,10 +196,11 @@ void CrossEntropyBackward::cuda(const Tensor& dlogits, const Tensor& grad, const
     throw ShapeError("cross_entropy: the gradient has the wrong shape");
   dispatch_floating(name, dlogits.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(cross_entropy_backward_kernel<T>, elementwise_grid(dlogits.numel()), elementwise_block, 0,
-           dlogits.device(), dlogits.data<T>(), grad.data<T>(), per_sample,
-           divisor.defined() ? divisor.data<T>() : nullptr, dlogits.shape()[1], dlogits.numel(),
-           dx.mutable_data<T>());
+    const auto kernel =
+        per_sample ? cross_entropy_backward_kernel<true, T> : cross_entropy_backward_kernel<false, T>;
+    launch(kernel, elementwise_grid(dlogits.numel()), elementwise_block, 0, dlogits.device(),
+           dlogits.data<T>(), grad.data<T>(), divisor.defined() ? divisor.data<T>() : nullptr,
+           dlogits.shape()[1], dlogits.numel(), dx.mutable_data<T>());
   });
 }
 
