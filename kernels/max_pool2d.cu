@@ -110,12 +110,6 @@ __global__ void max_pool2d_pairs_backward(const T* __restrict__ dy, const std::i
   }
 }
 
-/// True when the pair kernels apply: `pixels` is the address of x or dx.
-bool takes_pairs(const PoolShape& shape, const PoolWindow& window, const void* pixels, std::size_t element) {
-  return is_pair_window(window) && shape.in.h == 2 * shape.out.h && shape.in.w == 2 * shape.out.w &&
-         reinterpret_cast<std::uintptr_t>(pixels) % (2 * element) == 0;
-}
-
 }  // namespace
 
 void MaxPool2dForward::cuda(const Tensor& x, const PoolWindow& window, Tensor& y, Tensor& argmax) {
@@ -128,7 +122,7 @@ void MaxPool2dForward::cuda(const Tensor& x, const PoolWindow& window, Tensor& y
       T* maxima = y.mutable_data<T>();
       std::int32_t* indices = argmax.defined() ? argmax.mutable_data<std::int32_t>() : nullptr;
       const unsigned grid = elementwise_grid(y.numel());
-      if (takes_pairs(shape, window, pixels, sizeof(T))) {
+      if (takes_pixel_pairs(shape, window, pixels, sizeof(T))) {
         launch(max_pool2d_pairs_forward<T, I>, grid, elementwise_block, 0, x.device(),
                reinterpret_cast<const PixelPair<T>*>(pixels), pool_geometry<I>(shape, window), maxima,
                indices);
@@ -147,7 +141,7 @@ void MaxPool2dBackward::cuda(const Tensor& dy, const Tensor& argmax, const PoolW
     with_pool_index(shape, window, [&](auto index) {
       using I = decltype(index);
       T* pixels = dx.mutable_data<T>();
-      if (takes_pairs(shape, window, pixels, sizeof(T))) {
+      if (takes_pixel_pairs(shape, window, pixels, sizeof(T))) {
         launch(max_pool2d_pairs_backward<T, I>, elementwise_grid(dy.numel()), elementwise_block, 0,
                dy.device(), dy.data<T>(), argmax.data<std::int32_t>(), pool_geometry<I>(shape, window),
                reinterpret_cast<PixelPair<T>*>(pixels));

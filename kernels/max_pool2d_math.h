@@ -17,10 +17,4 @@ GNN_HD inline bool wins(T candidate, T best) {
 PoolShape max_pool2d_shape(const char* kernel, const Tensor& x, const Tensor& y, const Tensor& argmax,
                            const PoolWindow& window);
 
-/// True for the commonest pooling, 2x2 windows with stride 2, which has code of its own.
-inline bool is_pair_window(const PoolWindow& window) {
-  return window.size == Size2(2) && window.stride == Size2(2) && window.padding == Size2(0) &&
-         window.dilation == Size2(1);
-}
-
 }  // namespace gnn::kernels

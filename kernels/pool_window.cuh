@@ -54,4 +54,12 @@ struct alignas(2 * sizeof(T)) PixelPair {
   T a, b;
 };
 
+/// True for 2x2 windows with stride 2 that cover every pixel once, where `pixels`, the address of the images,
+/// can be accessed two pixels of `element` bytes at a time.
+inline bool takes_pixel_pairs(const PoolShape& shape, const PoolWindow& window, const void* pixels,
+                              std::size_t element) {
+  return is_pair_window(window) && shape.in.h == 2 * shape.out.h && shape.in.w == 2 * shape.out.w &&
+         reinterpret_cast<std::uintptr_t>(pixels) % (2 * element) == 0;
+}
+
 }  // namespace gnn::kernels

@@ -33,6 +33,12 @@ struct PoolShape {
 GNN_API PoolShape pool_shape(const char* kernel, const Tensor& input, const Tensor& output,
                              const PoolWindow& window);
 
+/// True for the commonest pooling, 2x2 windows with stride 2, which has code of its own.
+inline bool is_pair_window(const PoolWindow& window) {
+  return window.size == Size2(2) && window.stride == Size2(2) && window.padding == Size2(0) &&
+         window.dilation == Size2(1);
+}
+
 /// Output size along one dimension, PyTorch's rule: windows that lie inside the padded input, or with
 /// `ceil_mode` that start inside the input or its left padding. Less than 1 when the window does not fit.
 GNN_API std::int64_t pool_output_size(std::int64_t input, std::int64_t size, std::int64_t stride,

@@ -66,6 +66,7 @@ inline std::vector<OpCase> max_pool2d() {
   add("resnet_stem", {1, 4, 16, 16}, 3, {.stride = 2, .padding = 1}, {8, 8});
   add("stride_beyond_kernel", {2, 2, 11, 13}, 2, {.stride = 3}, {4, 4});
   add("stride_4_skips_pixels", {1, 2, 9, 17}, {1, 3}, {.stride = Size2(2, 4)}, {5, 4});
+  add("stride_needs_64_bits", {2, 3, 5, 7}, {3, 2}, {.stride = std::int64_t{1} << 32, .padding = 1}, 1);
   add("rectangular", {2, 2, 9, 10}, {3, 2}, {.stride = Size2(2, 1), .padding = {1, 0}}, {5, 9});
   add("dilated", {1, 3, 10, 12}, 2, {.stride = 1, .padding = 1, .dilation = {2, 3}}, {10, 11});
   add("dilated_strided", {1, 3, 13, 12}, 3, {.stride = 2, .padding = {2, 1}, .dilation = 2}, {7, 5});
