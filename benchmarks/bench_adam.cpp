@@ -1,0 +1,4 @@
+#include "cases/adam.h"
+#include "support/bench_optimizer.h"
+
+static const gnn::bench::RegisterOptimizer registered("adam", gnn::testing::cases::adam());

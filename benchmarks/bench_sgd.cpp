@@ -1,0 +1,4 @@
+#include "cases/sgd.h"
+#include "support/bench_optimizer.h"
+
+static const gnn::bench::RegisterOptimizer registered("sgd", gnn::testing::cases::sgd());
