@@ -17,4 +17,6 @@
 #include "gnn/data/png.h"
 #include "gnn/data/report_picture.h"
 #include "gnn/layers/activation.h"
+#include "gnn/layers/conv2d.h"
 #include "gnn/layers/gemm.h"
+#include "gnn/layers/linear.h"

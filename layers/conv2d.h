@@ -1,0 +1,53 @@
+#pragma once
+
+#include "gnn/kernels/dims.h"
+#include "gnn/layers/module.h"
+
+namespace gnn {
+
+/// How a convolution's kernel moves over the images.
+struct Conv2dFunctionOptions {
+  Size2 stride = 1;
+  Size2 padding = 0;        ///< of zeros, on all sides
+  Size2 dilation = 1;       ///< distance between the pixels that the kernel sees
+  std::int64_t groups = 1;  ///< the channels are cut into groups that are convolved separately
+};
+
+/// The cross-correlation of images with kernels, as in PyTorch: x [N, C, H, W], weight [O, C / groups, kh,
+/// kw], bias [O] or undefined, result [N, O, OH, OW] with OH = floor((H + 2 padding - dilation (kh - 1) - 1)
+/// / stride) + 1; the formula is in kernels/conv2d.h. float32 or float64, one dtype and device. The gradient
+/// of an input that does not require one is not computed. Throws ShapeError for tensors that do not fit and a
+/// kernel larger than the padded image, ValueError for options that make no sense, DTypeError, DeviceError.
+GNN_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                      const Conv2dFunctionOptions& options = {});
+
+struct Conv2dOptions {
+  Size2 stride = 1;
+  Size2 padding = 0;
+  Size2 dilation = 1;
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+
+/// conv2d() as a layer: Conv2d(1, 20, 5), Conv2d(64, 64, {3, 1}, {.padding = {1, 0}}). Parameters: weight
+/// [out_channels, in_channels / groups, kh, kw], bias [out_channels], both uniform in [-b, b) with
+/// b = 1 / sqrt(in_channels / groups kh kw), as in PyTorch.
+class GNN_API Conv2d : public Module {
+ public:
+  /// Throws ValueError for sizes below 1, a negative padding and channels that groups does not divide.
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2 kernel_size,
+         const Conv2dOptions& options = {});
+
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override;
+  /// A multiplication and an addition per weight and output position, an addition per bias.
+  std::int64_t flops(const Shape& input, const Shape& output) const override;
+
+  Tensor weight;
+  Tensor bias;  ///< undefined without one
+
+ private:
+  Conv2dFunctionOptions options_;
+};
+
+}  // namespace gnn

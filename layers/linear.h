@@ -1,0 +1,28 @@
+#pragma once
+
+#include "gnn/layers/module.h"
+
+namespace gnn {
+
+/// y = x · weight' + bias: x [*, in], weight [out, in], bias [out] or undefined: [*, out] for any number of
+/// leading dimensions. float32 or float64, one dtype and device. Throws ShapeError, DTypeError or
+/// DeviceError.
+GNN_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+/// linear() as a layer. Parameters: weight [out_features, in_features], bias [out_features], both uniform in
+/// [-b, b) with b = 1 / sqrt(in_features), as in PyTorch.
+class GNN_API Linear : public Module {
+ public:
+  /// Throws ValueError for a negative number of features.
+  Linear(std::int64_t in_features, std::int64_t out_features, bool bias = true);
+
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override;
+  /// A multiplication and an addition per weight, an addition per bias.
+  std::int64_t flops(const Shape& input, const Shape& output) const override;
+
+  Tensor weight;
+  Tensor bias;  ///< undefined without one
+};
+
+}  // namespace gnn

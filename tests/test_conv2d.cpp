@@ -1,0 +1,124 @@
+#include "cases/conv2d.h"
+
+#include "gnn/core/error.h"
+#include "gnn/kernels/conv2d.h"
+#include "gnn/kernels/run.h"
+#include "support/op_check.h"
+
+namespace gnn::testing {
+namespace {
+
+GNN_TEST_OP(Conv2dOp, cases::conv2d());
+
+Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
+  return to_tensor({shape, random_values(shape.numel(), -1, 1, seed)}, DType::float32);
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Conv2d, BitwiseTheSameForAnyNumberOfThreads) {
+  const int before = num_threads();
+  struct Case {
+    Shape x;
+    std::int64_t out;
+    Conv2dFunctionOptions options;
+  };
+  for (const Case& c : {Case{{9, 20, 12, 12}, 50, {}}, Case{{1, 64, 14, 14}, 64, {.padding = 1}},
+                        Case{{5, 4, 30, 31}, 6, {.stride = 2, .groups = 2}}}) {
+    const auto gradients = [&](int threads) {
+      set_num_threads(threads);
+      Tensor x = random_tensor(c.x, 1).set_requires_grad();
+      Tensor weight = random_tensor({c.out, c.x[1] / c.options.groups, 3, 3}, 2).set_requires_grad();
+      Tensor bias = random_tensor({c.out}, 3).set_requires_grad();
+      const Tensor y = conv2d(x, weight, bias, c.options);
+      y.backward(random_tensor(y.shape(), 4));
+      std::vector<std::vector<float>> all;
+      for (const Tensor& t : {y, x.grad(), weight.grad(), bias.grad()}) all.push_back(t.to_vector<float>());
+      return all;
+    };
+    const auto one = gradients(1);
+    for (const int threads : {2, 3, 8}) EXPECT_EQ(gradients(threads), one) << threads << " threads";
+  }
+  set_num_threads(before);
+}
+
+TEST(Conv2d, NoGradientForAnInputThatNeedsNone) {
+  const Tensor x = random_tensor({2, 1, 6, 6}, 1);
+  Tensor weight = random_tensor({3, 1, 3, 3}, 2).set_requires_grad();
+  const Tensor y = conv2d(x, weight);
+  y.backward(random_tensor(y.shape(), 3));
+  EXPECT_FALSE(x.grad().defined());
+  EXPECT_TRUE(weight.grad().defined());
+}
+
+TEST(Conv2d, LayerHasPyTorchsParameters) {
+  Conv2d layer(4, 6, {3, 2}, {.stride = 2, .padding = {1, 0}, .groups = 2});
+  ASSERT_EQ(layer.named_parameters().size(), 2U);
+  EXPECT_EQ(layer.named_parameters()[0].name, "weight");
+  EXPECT_EQ(layer.weight.shape(), (Shape{6, 2, 3, 2}));
+  EXPECT_EQ(layer.bias.shape(), Shape{6});
+  EXPECT_EQ(layer.describe(), "4, 6, kernel_size=(3, 2), stride=2, padding=(1, 0), groups=2");
+  EXPECT_EQ(layer(zeros({1, 4, 7, 8})).shape(), (Shape{1, 6, 4, 4}));
+  EXPECT_EQ(Conv2d(1, 20, 5).flops({1, 1, 28, 28}, {1, 20, 24, 24}), 20 * 24 * 24 * 51);
+  EXPECT_EQ(Conv2d(1, 2, 3, {.bias = false}).parameters().size(), 1U);
+
+  const double bound = 1 / std::sqrt(25.0 * 4);
+  double largest = 0;
+  for (const double value : Conv2d(4, 50, 5).weight.to_doubles())
+    largest = std::max(largest, std::fabs(value));
+  EXPECT_LE(largest, bound);
+  EXPECT_GT(largest, 0.99 * bound);
+}
+
+TEST(Conv2d, ErrorsSayWhatWasExpected) {
+  const Tensor weight = zeros({50, 20, 5, 5});
+  EXPECT_EQ(message_of([&] {
+              conv2d(zeros({64, 10, 8, 8}), weight);
+            }),
+            "conv2d: expected input [N, C, H, W] with C = 20 for weight [50, 20, 5, 5] and groups = 1, got "
+            "[64, 10, 8, 8]");
+  EXPECT_EQ(message_of([&] {
+              conv2d(zeros({64, 20, 8, 3}), weight);
+            }),
+            "conv2d: a kernel of 5 with dilation 1 does not fit into 3 pixels with padding 0 (input [64, 20, "
+            "8, 3], "
+            "weight [50, 20, 5, 5])");
+  EXPECT_EQ(
+      message_of([] {
+        conv2d(zeros({1, 4, 8, 8}), zeros({5, 2, 3, 3}), {}, {.groups = 2});
+      }),
+      "conv2d: expected weight [O, C / groups, kh, kw] with O divisible by groups = 2, got [5, 2, 3, 3]");
+  EXPECT_EQ(message_of([&] {
+              conv2d(zeros({1, 20, 8, 8}), weight, zeros({20}));
+            }),
+            "conv2d: expected bias [50] for weight [50, 20, 5, 5], got [20]");
+  EXPECT_EQ(message_of([] { Conv2d(3, 8, 3, {.groups = 2}); }),
+            "Conv2d: groups = 2 does not divide the channels 3 and 8");
+  EXPECT_THROW(conv2d(zeros({20, 8, 8}), weight), ShapeError);
+  EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), zeros({50, 20, 25})), ShapeError);
+  EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), weight, {}, {.stride = {1, 0}}), ValueError);
+  EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), weight, {}, {.padding = -1}), ValueError);
+  EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), weight, {}, {.dilation = 0}), ValueError);
+  EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), weight, {}, {.groups = 0}), ValueError);
+  EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}, {.dtype = DType::float64}), weight), DTypeError);
+  EXPECT_THROW(Conv2d(0, 8, 3), ValueError);
+  EXPECT_THROW(Conv2d(1, 8, 0), ValueError);
+}
+
+TEST(Conv2d, KernelsCheckTheirShapes) {
+  const Tensor x = zeros({2, 3, 8, 8});
+  const Tensor weight = zeros({4, 3, 3, 3});
+  Tensor wrong = zeros({2, 4, 7, 6});
+  EXPECT_THROW(kernels::run<kernels::Conv2dForward>(x, weight, Tensor(), wrong, kernels::Conv2dParameters{}),
+               ShapeError);
+}
+
+}  // namespace
+}  // namespace gnn::testing
