@@ -88,7 +88,7 @@ const std::map<std::string, Op>& ops() {
        }},
       {"mse_loss", [](Tensors in, Tensors, const Json& a) { return mse_loss(in[0], in[1], reduction(a)); }},
       {"l1_loss", [](Tensors in, Tensors, const Json& a) { return l1_loss(in[0], in[1], reduction(a)); }},
-      {"matmul", binary(matmul)},
+      {"matmul", [](Tensors in, Tensors, const Json&) { return matmul(in[0], in[1]); }},
       {"linear", [](Tensors in, Tensors,
                     const Json&) { return linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor()); }},
       {"conv2d",
