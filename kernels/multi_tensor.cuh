@@ -81,33 +81,45 @@ __device__ __forceinline__ void for_each_chunk(const MultiTensorTable<Lists>& ta
 }
 
 /// Applies element(values) to every element of the block's chunks, where values[list] is the element in that
-/// list, of which the first `Written` are stored back. Past the end of a tensor element() sees zeros, and
-/// stores nothing.
+/// list, of which the first `Written` are stored back. 16-byte accesses where all lists of a tensor are so
+/// aligned.
 template <class T, int Written, int Lists, class F>
 __device__ __forceinline__ void for_each_element(const MultiTensorTable<Lists>& table, const F& element) {
   constexpr int width = vector_width<T>;
+  using Pack = Vector<T, width>;
   for_each_chunk(table, [&](int tensor, std::int64_t begin, int count) {
-    for (int i = static_cast<int>(threadIdx.x) * width; i < count;
-         i += static_cast<int>(blockDim.x) * width) {
-      Vector<T, width> vectors[Lists];
+    T* data[Lists];
+    bool aligned = true;
 #pragma unroll
-      for (int list = 0; list < Lists; ++list) {
-        vectors[list] =
-            load_vector<width>(static_cast<const T*>(table.addresses[list][tensor]) + begin + i, count - i);
-      }
+    for (int list = 0; list < Lists; ++list) {
+      data[list] = static_cast<T*>(table.addresses[list][tensor]) + begin;
+      aligned = aligned && is_aligned<T, width>(data[list]);
+    }
+    const int packs = aligned ? count / width : 0;
+    for (int i = static_cast<int>(threadIdx.x); i < packs; i += static_cast<int>(blockDim.x)) {
+      Pack values[Lists];
+#pragma unroll
+      for (int list = 0; list < Lists; ++list) values[list] = reinterpret_cast<const Pack*>(data[list])[i];
 #pragma unroll
       for (int k = 0; k < width; ++k) {
-        T values[Lists];
+        T lane[Lists];
 #pragma unroll
-        for (int list = 0; list < Lists; ++list) values[list] = vectors[list][k];
-        element(values);
+        for (int list = 0; list < Lists; ++list) lane[list] = values[list][k];
+        element(lane);
 #pragma unroll
-        for (int list = 0; list < Written; ++list) vectors[list][k] = values[list];
+        for (int list = 0; list < Written; ++list) values[list][k] = lane[list];
       }
 #pragma unroll
-      for (int list = 0; list < Written; ++list) {
-        store_vector(static_cast<T*>(table.addresses[list][tensor]) + begin + i, vectors[list], count - i);
-      }
+      for (int list = 0; list < Written; ++list) reinterpret_cast<Pack*>(data[list])[i] = values[list];
+    }
+    for (int i = packs * width + static_cast<int>(threadIdx.x); i < count;
+         i += static_cast<int>(blockDim.x)) {
+      T values[Lists];
+#pragma unroll
+      for (int list = 0; list < Lists; ++list) values[list] = data[list][i];
+      element(values);
+#pragma unroll
+      for (int list = 0; list < Written; ++list) data[list][i] = values[list];
     }
   });
 }

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "gnn/core/check.h"
+#include "gnn/kernels/reduce.h"
+#include "gnn/kernels/run.h"
 
 namespace gnn {
 namespace {
@@ -42,14 +44,15 @@ std::vector<std::int64_t> predicted_classes(const Tensor& logits) {
   if (logits.dtype() != DType::float32 && logits.dtype() != DType::float64) {
     throw_unsupported_dtype("predicted_classes", "float32 or float64", logits.dtype());
   }
-  const std::vector<double> values = logits.to_doubles();
-  const auto classes = static_cast<std::size_t>(logits.size(1));
-  std::vector<std::int64_t> predicted;
-  predicted.reserve(static_cast<std::size_t>(logits.size(0)));
-  for (auto row = values.begin(); row != values.end(); row += logits.size(1)) {
-    const auto end = row + static_cast<std::ptrdiff_t>(classes);
-    const bool has_nan = std::any_of(row, end, [](double value) { return std::isnan(value); });
-    predicted.push_back(has_nan ? -1 : std::max_element(row, end) - row);
+  const std::int64_t rows = logits.size(0);
+  Tensor largest = empty({rows}, logits.options());
+  Tensor indices = empty({rows}, {.dtype = DType::int64, .device = logits.device()});
+  kernels::run<kernels::Max>(
+      logits, kernels::ReduceDims{.outer = rows, .reduced = logits.size(1), .inner = 1}, largest, indices);
+  std::vector<std::int64_t> predicted = indices.to_vector<std::int64_t>();
+  const std::vector<double> values = largest.to_doubles();
+  for (std::size_t i = 0; i < predicted.size(); ++i) {
+    if (std::isnan(values[i])) predicted[i] = -1;  // a NaN counts as larger than any number
   }
   return predicted;
 }

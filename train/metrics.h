@@ -9,8 +9,8 @@
 namespace gnn {
 
 /// The class that each row of `logits` [N, C] (float32 or float64, C >= 1) gives the largest value; of equal
-/// ones the first. A row with a NaN has no prediction: -1. Computed on the tensor's device, returned on the
-/// host. Throws ShapeError and DTypeError.
+/// ones the first. A row with a NaN has no prediction: -1. Computed on the tensor's device; waits for it.
+/// Throws ShapeError and DTypeError.
 GNN_API std::vector<std::int64_t> predicted_classes(const Tensor& logits);
 
 /// The share of rows of `logits` [N, C] whose predicted class is the one in `labels` (int64 [N]); a row with
