@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "gnn/kernels/broadcast.cuh"
 #include "gnn/kernels/sum_to.h"
 
@@ -38,10 +40,10 @@ struct DeviceStrided {
 /// y[chunk * results + o] = scale * the sum of chunk `blockIdx.y` of the terms of result o. `Lanes` threads
 /// share a result. Where the terms are neighbours in memory (InnerSummed), a result's lanes are neighbouring
 /// threads; else neighbouring threads have neighbouring results.
-template <int Lanes, bool InnerSummed, class T>
+template <int Lanes, bool InnerSummed, class From, class To>
 __global__ void __launch_bounds__(block_threads)
-    sum_to_kernel(const T* x, DeviceStrided kept, DeviceStrided summed, std::int64_t results,
-                  std::int64_t terms, std::int64_t chunk, T scale, T* y) {
+    sum_to_kernel(const From* x, DeviceStrided kept, DeviceStrided summed, std::int64_t results,
+                  std::int64_t terms, std::int64_t chunk, double scale, To* y) {
   constexpr int per_block = block_threads / Lanes;
   constexpr int lane_step = InnerSummed ? 1 : per_block;  // in threads
   const int thread = static_cast<int>(threadIdx.x);
@@ -49,19 +51,19 @@ __global__ void __launch_bounds__(block_threads)
   const int slot = InnerSummed ? thread / Lanes : thread % per_block;
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.y) * chunk;
   const std::int64_t end = begin + chunk < terms ? begin + chunk : terms;
-  GNN_SHARED(T, sums, [block_threads]);
+  GNN_SHARED(double, sums, [block_threads]);
 
   for (std::int64_t block = blockIdx.x; block * per_block < results; block += gridDim.x) {
     const std::int64_t result = block * per_block + slot;
-    T partial[4] = {};  // four chains of additions instead of one
+    double partial[4] = {};  // four chains of additions instead of one
     if (result < results) {
-      const T* const source = x + kept.offset(result);
+      const From* const source = x + kept.offset(result);
       std::int64_t t = begin + lane;
       for (; t + 3 * Lanes < end; t += 4 * Lanes) {
 #pragma unroll
-        for (int k = 0; k < 4; ++k) partial[k] += source[summed.offset(t + k * Lanes)];
+        for (int k = 0; k < 4; ++k) partial[k] += static_cast<double>(source[summed.offset(t + k * Lanes)]);
       }
-      for (; t < end; t += Lanes) partial[0] += source[summed.offset(t)];
+      for (; t < end; t += Lanes) partial[0] += static_cast<double>(source[summed.offset(t)]);
     }
     sums[thread] = (partial[0] + partial[1]) + (partial[2] + partial[3]);
     __syncthreads();
@@ -71,16 +73,17 @@ __global__ void __launch_bounds__(block_threads)
       __syncthreads();
     }
     // Written by this very thread in the last step, and again in the next round: no barrier in between.
-    if (lane == 0 && result < results) y[blockIdx.y * results + result] = scale * sums[thread];
+    if (lane == 0 && result < results)
+      y[blockIdx.y * results + result] = static_cast<To>(scale * sums[thread]);
   }
 }
 
-template <class T>
-void sum_to(const T* x, const SumLayout& layout, double scale, const TensorOptions& options, T* y);
+template <class From, class To>
+void sum_to(const From* x, const SumLayout& layout, double scale, Device device, To* y);
 
 /// One round: every result's terms in chunks enough to fill the GPU, then the same for the chunks' sums.
-template <int Lanes, bool InnerSummed, class T>
-void launch_sum(const T* x, const SumLayout& layout, double scale, const TensorOptions& options, T* y) {
+template <int Lanes, bool InnerSummed, class From, class To>
+void launch_sum(const From* x, const SumLayout& layout, double scale, Device device, To* y) {
   constexpr std::int64_t per_block = block_threads / Lanes;
   constexpr std::int64_t least_chunk = Lanes * terms_per_lane;
   const std::int64_t results = layout.kept.count();
@@ -91,22 +94,22 @@ void launch_sum(const T* x, const SumLayout& layout, double scale, const TensorO
                                                        std::max<std::int64_t>(enough_blocks / blocks, 1));
   const std::int64_t chunk = (terms + chunks - 1) / chunks;
   const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks));
-  const auto sum = [&](double factor, T* target) {
-    launch(sum_to_kernel<Lanes, InnerSummed, T>, grid, block_threads, 0, options.device, x,
-           DeviceStrided(layout.kept), DeviceStrided(layout.summed), results, terms, chunk,
-           static_cast<T>(factor), target);
+  const auto sum = [&](double factor, auto* target) {
+    using Target = std::remove_pointer_t<decltype(target)>;
+    launch(sum_to_kernel<Lanes, InnerSummed, From, Target>, grid, block_threads, 0, device, x,
+           DeviceStrided(layout.kept), DeviceStrided(layout.summed), results, terms, chunk, factor, target);
   };
   if (chunks == 1) return sum(scale, y);
-  Tensor partials = empty({chunks, results}, options);
-  sum(1, partials.template mutable_data<T>());
-  sum_to<T>(partials.template data<T>(), sum_layout({chunks, results}, {results}), scale, options, y);
+  Tensor partials = empty({chunks, results}, {.dtype = DType::float64, .device = device});
+  sum(1, partials.mutable_data<double>());
+  sum_to(partials.data<double>(), sum_layout({chunks, results}, {results}), scale, device, y);
 }
 
-template <class T>
-void sum_to(const T* x, const SumLayout& layout, double scale, const TensorOptions& options, T* y) {
-  if (!layout.inner_summed) return launch_sum<8, false>(x, layout, scale, options, y);
-  if (layout.summed.count() <= 32 * terms_per_lane) return launch_sum<32, true>(x, layout, scale, options, y);
-  launch_sum<256, true>(x, layout, scale, options, y);
+template <class From, class To>
+void sum_to(const From* x, const SumLayout& layout, double scale, Device device, To* y) {
+  if (!layout.inner_summed) return launch_sum<8, false>(x, layout, scale, device, y);
+  if (layout.summed.count() <= 32 * terms_per_lane) return launch_sum<32, true>(x, layout, scale, device, y);
+  launch_sum<256, true>(x, layout, scale, device, y);
 }
 
 }  // namespace
@@ -116,7 +119,7 @@ void SumTo::cuda(const Tensor& x, double scale, Tensor& y) {
   const SumLayout layout = sum_layout(x.shape(), y.shape());
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    sum_to(x.data<T>(), layout, scale, x.options(), y.mutable_data<T>());
+    sum_to(x.data<T>(), layout, scale, x.device(), y.mutable_data<T>());
   });
 }
 

@@ -39,10 +39,9 @@ inline std::vector<OpCase> sum_to() {
       for (double& value : out.values) value *= -2;
       return out;
     };
-    // The result's error is that of a float32 rounding on the CPU and, on CUDA, of chains of at most a few
-    // hundred additions of numbers of size 1; the reference's own is up to n * 2^-53 in theory and sqrt(n) *
-    // 2^-53 in practice.
-    op_case.tolerance = 2e-6;
+    // The result is rounded once to float32. In float64 the error of the sum, the reference's included, is up
+    // to n * 2^-53 in theory and about sqrt(n) * 2^-53 in practice, relative to the terms.
+    op_case.tolerance = 0x1p-24;
     op_case.tolerance64 = x.numel() > 10000 ? 1e-12 : 1e-13;
     op_case.gradient = false;  // the adjoint of a broadcast; layers/binary tests it as such
     op_case.benchmark = benchmark;
@@ -71,7 +70,7 @@ inline std::vector<OpCase> sum_to() {
   add("long_channels", {50, 3, 41, 41}, {3, 1, 1});  // chunks that start within a run
   add("bias_64x500", {64, 500}, {500}, true);        // LeNet's hidden layer
   add("bias_64x20x24x24", {64, 20, 24, 24}, {20, 1, 1}, true);
-  add("bias_4096x4096", {4096, 4096}, {4096}, true);  // beyond the cache
+  add("bias_4096x2048", {4096, 2048}, {2048}, true);  // beyond the cache
   return table;
 }
 
