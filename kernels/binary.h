@@ -21,9 +21,9 @@ struct GNN_API Binary {
 };
 
 /// da = grad * dy/da and db = grad * dy/db at every element of y = a OP b, before any sum over broadcast axes
-/// (SumTo does that): grad, da and db have y's shape. An undefined da or db is not computed; neither may share
-/// memory with an input. Equal operands of maximum and minimum get half of the gradient each; a NaN operand
-/// passes it on to both. For pow, dy/da is 0 where b = 0 and dy/db is 0 where a = 0 and b >= 0.
+/// (SumTo does that): grad, da and db have y's shape. An undefined da or db is not computed; neither may
+/// share memory with an input. Equal operands of maximum and minimum get half of the gradient each; a NaN
+/// operand passes it on to both. For pow, dy/da is 0 where b = 0 and dy/db is 0 where a = 0 and b >= 0.
 struct GNN_API BinaryBackward {
   static constexpr const char* name = "binary_backward";
   static void cpu(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& grad, Tensor& da, Tensor& db);
