@@ -15,14 +15,12 @@ Shape::Shape(std::span<const std::int64_t> sizes) : dim_(sizes.size()) {
   check<ShapeError>(sizes.size() <= max_dims, "a tensor has at most {} dimensions, got {}", max_dims,
                     sizes.size());
   std::copy(sizes.begin(), sizes.end(), sizes_.begin());
-  bool empty = false;
+  // Zeros are left out, so that no product of some of the sizes overflows either.
+  std::int64_t product = 1;
   for (const std::int64_t size : sizes) {
     check<ShapeError>(size >= 0, "a dimension cannot be negative, got shape [{}]", fmt::join(sizes, ", "));
-    empty = empty || size == 0;
-  }
-  std::int64_t numel = empty ? 0 : 1;
-  for (const std::int64_t size : sizes) {
-    check<ShapeError>(!__builtin_mul_overflow(numel, size, &numel) && numel <= (std::int64_t{1} << 60),
+    if (size == 0) continue;
+    check<ShapeError>(!__builtin_mul_overflow(product, size, &product) && product <= (std::int64_t{1} << 60),
                       "shape [{}] has too many elements", fmt::join(sizes, ", "));
   }
 }

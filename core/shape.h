@@ -18,7 +18,8 @@ class GNN_API Shape {
   static constexpr std::size_t max_dims = 8;
 
   Shape() = default;
-  /// Throws ShapeError for more than 8 dimensions, a negative size or more than 2^62 elements.
+  /// Throws ShapeError for more than 8 dimensions, a negative size, or sizes other than 0 whose product is
+  /// more than 2^60.
   Shape(std::initializer_list<std::int64_t> sizes);
   explicit Shape(std::span<const std::int64_t> sizes);
 

@@ -27,7 +27,8 @@ struct DataLoaderOptions {
   /// Leaves out the last batch of an epoch when it is smaller than the others.
   bool drop_last = false;
   Device device = Device::cpu();
-  /// Batches that a thread of the loader prepares ahead; 0: they are prepared when asked for.
+  /// Batches that a thread of the loader prepares ahead; 0: they are prepared when asked for. Without effect
+  /// on a data set that is kept on the device.
   int prefetch = 2;
   /// On CUDA: keep a whole ImageDataset in device memory, where batches are gathered and normalised without
   /// the host. Where it does not fit, and for other data sets, batches are sent through pinned memory.

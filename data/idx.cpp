@@ -92,13 +92,20 @@ Header read_header(InputFile& file) {
                    "{}: byte {}: the content ends within the sizes of its {} dimensions; get the file again",
                    file.name(), file.position(), dims);
   header.bytes = size_of_code(header.code);
+  bool empty = false;
   for (std::size_t axis = 0; axis < dims; ++axis) {
     const std::uint64_t size = from_big_endian<std::uint32_t>(raw.data() + 4 * axis);
     header.sizes.push_back(static_cast<std::int64_t>(size));
+    empty = empty || size == 0;
     const bool fits = size == 0 || header.bytes <= UINT64_MAX / size;
-    header.bytes = fits ? header.bytes * size : UINT64_MAX;
+    if (size != 0) header.bytes = fits ? header.bytes * size : UINT64_MAX;
   }
-  if (std::ranges::find(header.sizes, 0) != header.sizes.end()) header.bytes = 0;
+  if (empty) {
+    check<DataError>(header.bytes <= (std::uint64_t{1} << 60),
+                     "{}: byte 4: impossible sizes [{}]; get the file again", file.name(),
+                     fmt::join(header.sizes, ", "));
+    header.bytes = 0;
+  }
   return header;
 }
 

@@ -14,6 +14,8 @@
 
 #include "gnn/core/allocator.h"
 #include "gnn/core/generator.h"
+#include "gnn/kernels/gather_batch.h"
+#include "gnn/kernels/run.h"
 #include "support/files.h"
 #include "support/op_check.h"
 
@@ -57,16 +59,26 @@ void expect_right(const Batch& batch, Device device) {
   }
 }
 
-Indices one_epoch(DataLoader& loader) {
-  Indices seen;
-  for (const Batch& batch : loader) seen.insert(seen.end(), batch.indices.begin(), batch.indices.end());
-  return seen;
-}
-
 Indices counting(std::int64_t count) {
   Indices numbers(static_cast<std::size_t>(count));
   std::iota(numbers.begin(), numbers.end(), std::int64_t{0});
   return numbers;
+}
+
+// The inputs of one epoch, in the data set's order.
+std::vector<float> all_inputs(DataLoader& loader) {
+  std::vector<float> inputs;
+  for (const Batch& batch : loader) {
+    const std::vector<float> some = batch.inputs.to_vector<float>();
+    inputs.insert(inputs.end(), some.begin(), some.end());
+  }
+  return inputs;
+}
+
+Indices one_epoch(DataLoader& loader) {
+  Indices seen;
+  for (const Batch& batch : loader) seen.insert(seen.end(), batch.indices.begin(), batch.indices.end());
+  return seen;
 }
 
 static_assert(std::input_iterator<DataLoader::Iterator>);
@@ -92,6 +104,24 @@ TEST(DataLoader, BatchesHoldTheNormalisedSamples) {
           EXPECT_EQ(seen, counting(33));
         }
       }
+    }
+  }
+}
+
+TEST(DataLoader, EveryPathGivesTheSameBits) {
+  ImageDataset data = images(300);
+  data.mean = 0.1307;
+  data.std = 0.3081;
+  DataLoader reference(data, {.prefetch = 0});
+  const std::vector<float> want = all_inputs(reference);
+  Tensor gathered = empty({300, 1, 2, 3});
+  kernels::run<kernels::GatherBatch>(data.images, from_values(counting(300), {300}), 1 / (255 * data.std),
+                                     -data.mean / data.std, gathered);
+  EXPECT_EQ(gathered.to_vector<float>(), want);
+  for (const Device device : test_devices()) {
+    for (const bool keep : {true, false}) {
+      DataLoader loader(data, {.device = device, .keep_on_device = keep});
+      EXPECT_EQ(all_inputs(loader), want);
     }
   }
 }

@@ -33,7 +33,7 @@ TEST(Idx, ReadsShapesUpToEightDimensions) {
   EXPECT_EQ(load_idx(folder.write("x", idx_header(8, {1, 1, 1, 1, 1, 1, 1, 2}) + "ab")).shape(),
             Shape({1, 1, 1, 1, 1, 1, 1, 2}));
   EXPECT_EQ(load_idx(folder.write("x", idx_header(8, {0, 28, 28}))).shape(), Shape({0, 28, 28}));
-  EXPECT_EQ(load_idx(folder.write("x", idx_header(8, {4000000000, 4000000000, 0}))).numel(), 0);
+  EXPECT_EQ(load_idx(folder.write("x", idx_header(8, {4000000000, 4, 0}))).numel(), 0);
 }
 
 TEST(Idx, GzipIsRecognisedByContentNotByName) {
@@ -108,6 +108,11 @@ TEST(Idx, LyingHeadersAllocateNothing) {
   expect_error<DataError>([&] { load_idx(folder.write("many", many)); },
                           {"many", "byte 19", "[4000000000, 28, 28]"});
   expect_error<DataError>([&] { load_idx(folder.write("endless", endless)); }, {"endless", "more than 2^64"});
+  expect_error<DataError>(
+      [&] {
+        load_idx(folder.write("none", idx_header(8, {4000000000, 4000000000, 0})));
+      },
+      {"none", "byte 4", "impossible sizes [4000000000, 4000000000, 0]"});
   expect_error<DataError>([&] { load_idx(folder.write("many.gz", gzip(many))); }, {"many.gz", "at most"});
   expect_error<DataError>([&] { load_idx(folder.write("hidden.gz", hidden)); }, {"hidden.gz", "byte 401008"});
   EXPECT_EQ(memory_stats(Device::cpu()).peak_reserved_bytes, before);
