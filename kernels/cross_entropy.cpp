@@ -164,12 +164,14 @@ void CrossEntropyBackward::cpu(const Tensor& dlogits, const Tensor& grad, const 
     const T count = divisor.defined() ? *divisor.data<T>() : T(1);
     const T scale = count == T(0) ? T(0) : T(1) / count;
     const std::int64_t step = grad.numel() == 1 ? 0 : 1;
-    parallel_for(samples, elementwise_grain / classes, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t n = begin; n < end; ++n) {
-        const T factor = factors[n * step] * scale;
-        for (std::int64_t i = n * classes; i < (n + 1) * classes; ++i) target[i] = source[i] * factor;
-      }
-    });
+    parallel_for<elementwise_isa<T>>(samples, elementwise_grain / classes,
+                                     [=](std::int64_t begin, std::int64_t end) {
+                                       for (std::int64_t n = begin; n < end; ++n) {
+                                         const T factor = factors[n * step] * scale;
+                                         for (std::int64_t i = n * classes; i < (n + 1) * classes; ++i)
+                                           target[i] = source[i] * factor;
+                                       }
+                                     });
   });
 }
 

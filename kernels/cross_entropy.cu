@@ -86,25 +86,22 @@ __global__ void __launch_bounds__(row_block) cross_entropy_kernel(Batch<T> batch
   }
 }
 
-// One block: a batch has thousands of samples at most.
+// One block: a batch has thousands of samples at most. `mean` divides by the sum of the target weights.
 template <class T>
 __global__ void __launch_bounds__(row_block)
-    cross_entropy_reduce_kernel(const T* losses, const T* target_weights, std::int64_t samples, T* loss,
-                                T* divisor) {
+    cross_entropy_reduce_kernel(const T* losses, const T* target_weights, std::int64_t samples, bool mean,
+                                T* loss, T* divisor) {
   double total = 0;
   double count = 0;
   for (std::int64_t n = threadIdx.x; n < samples; n += row_block) {
     total += losses[n];
-    if (target_weights != nullptr) count += target_weights[n];
+    if (mean) count += target_weights[n];
   }
   total = block_reduce<row_block>(total, Plus{});
-  if (target_weights != nullptr) {
-    count = block_reduce<row_block>(count, Plus{});
-    total /= count;
-  }
+  if (mean) count = block_reduce<row_block>(count, Plus{});
   if (threadIdx.x == 0) {
-    *loss = static_cast<T>(total);
-    if (target_weights != nullptr) *divisor = static_cast<T>(count);
+    *loss = static_cast<T>(mean ? total / count : total);
+    if (mean) *divisor = static_cast<T>(count);
   }
 }
 
@@ -182,7 +179,7 @@ void CrossEntropyReduce::cuda(const Tensor& losses, const Tensor& target_weights
     using T = typename decltype(type)::type;
     const bool mean = target_weights.defined();
     launch(cross_entropy_reduce_kernel<T>, 1, row_block, 0, losses.device(), losses.data<T>(),
-           mean ? target_weights.data<T>() : nullptr, losses.numel(), loss.mutable_data<T>(),
+           mean ? target_weights.data<T>() : nullptr, losses.numel(), mean, loss.mutable_data<T>(),
            mean ? divisor.mutable_data<T>() : nullptr);
   });
 }

@@ -43,9 +43,10 @@ void elementwise_loss_cpu(const char* name, const Tensor& input, const Tensor& t
     T* const out = loss.mutable_data<T>();
     if (loss.numel() == input.numel()) {
       const T factor = static_cast<T>(scale);
-      parallel_for(input.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) out[i] = factor * load(i);
-      });
+      parallel_for<elementwise_isa<T>>(input.numel(), elementwise_grain,
+                                       [=](std::int64_t begin, std::int64_t end) {
+                                         for (std::int64_t i = begin; i < end; ++i) out[i] = factor * load(i);
+                                       });
     } else {
       reduce_loops(SumLoop<T, decltype(load)>{load, scale, out}, {1, input.numel(), 1});
     }
@@ -66,18 +67,19 @@ void elementwise_loss_backward_cpu(const char* name, const Tensor& input, const 
     T* const dt = dtarget.defined() ? dtarget.mutable_data<T>() : nullptr;
     const bool scalar = grad.numel() == 1;
     const T factor = static_cast<T>(scale) * (scalar ? dy[0] : T(1));
-    parallel_for(input.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
-      const auto gradient = [=](std::int64_t i) {
-        const T value = factor * Error<T>{}.derivative(x[i] - t[i]);
-        return scalar ? value : value * dy[i];
-      };
-      if (dx != nullptr) {
-        for (std::int64_t i = begin; i < end; ++i) dx[i] = gradient(i);
-      }
-      if (dt != nullptr) {
-        for (std::int64_t i = begin; i < end; ++i) dt[i] = -gradient(i);
-      }
-    });
+    parallel_for<elementwise_isa<T>>(input.numel(), elementwise_grain,
+                                     [=](std::int64_t begin, std::int64_t end) {
+                                       const auto gradient = [=](std::int64_t i) {
+                                         const T value = factor * Error<T>{}.derivative(x[i] - t[i]);
+                                         return scalar ? value : value * dy[i];
+                                       };
+                                       if (dx != nullptr) {
+                                         for (std::int64_t i = begin; i < end; ++i) dx[i] = gradient(i);
+                                       }
+                                       if (dt != nullptr) {
+                                         for (std::int64_t i = begin; i < end; ++i) dt[i] = -gradient(i);
+                                       }
+                                     });
   });
 }
 

@@ -151,24 +151,26 @@ void Expand::cpu(const Tensor& x, const ReduceDims& dims, double scale, Tensor& 
     const T factor = static_cast<T>(scale);
     const std::int64_t reduced = dims.reduced, inner = dims.inner;
     if (inner == 1) {
-      parallel_for(dims.outer * reduced, elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
-        while (begin < end) {
-          const std::int64_t o = begin / reduced;
-          const std::int64_t stop = std::min(end, (o + 1) * reduced);
-          std::fill(target + begin, target + stop, factor * source[o]);
-          begin = stop;
-        }
-      });
+      parallel_for<elementwise_isa<T>>(dims.outer * reduced, elementwise_grain,
+                                       [=](std::int64_t begin, std::int64_t end) {
+                                         while (begin < end) {
+                                           const std::int64_t o = begin / reduced;
+                                           const std::int64_t stop = std::min(end, (o + 1) * reduced);
+                                           std::fill(target + begin, target + stop, factor * source[o]);
+                                           begin = stop;
+                                         }
+                                       });
       return;
     }
     const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(inner, 1);
-    parallel_for(inner == 0 ? 0 : dims.outer * reduced, grain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const T* const from = source + row / reduced * inner;
-        T* const to = target + row * inner;
-        for (std::int64_t i = 0; i < inner; ++i) to[i] = factor * from[i];
-      }
-    });
+    parallel_for<elementwise_isa<T>>(inner == 0 ? 0 : dims.outer * reduced, grain,
+                                     [=](std::int64_t begin, std::int64_t end) {
+                                       for (std::int64_t row = begin; row < end; ++row) {
+                                         const T* const from = source + row / reduced * inner;
+                                         T* const to = target + row * inner;
+                                         for (std::int64_t i = 0; i < inner; ++i) to[i] = factor * from[i];
+                                       }
+                                     });
   });
 }
 
@@ -198,15 +200,17 @@ void MaxBackward::cpu(const Tensor& grad, const Tensor& indices, const ReduceDim
     T* const target = dx.mutable_data<T>();
     const std::int64_t reduced = dims.reduced, inner = dims.inner;
     const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(inner, 1);
-    parallel_for(inner == 0 ? 0 : dims.outer * reduced, grain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const std::int64_t o = row / reduced, r = row % reduced;
-        const T* const from = source + o * inner;
-        const std::int64_t* const index = at + o * inner;
-        T* const to = target + row * inner;
-        for (std::int64_t i = 0; i < inner; ++i) to[i] = index[i] == r ? from[i] : T{0};
-      }
-    });
+    parallel_for<elementwise_isa<T>>(inner == 0 ? 0 : dims.outer * reduced, grain,
+                                     [=](std::int64_t begin, std::int64_t end) {
+                                       for (std::int64_t row = begin; row < end; ++row) {
+                                         const std::int64_t o = row / reduced, r = row % reduced;
+                                         const T* const from = source + o * inner;
+                                         const std::int64_t* const index = at + o * inner;
+                                         T* const to = target + row * inner;
+                                         for (std::int64_t i = 0; i < inner; ++i)
+                                           to[i] = index[i] == r ? from[i] : T{0};
+                                       }
+                                     });
   });
 }
 

@@ -83,12 +83,14 @@ inline ReduceTiling tile_reduction(const ReduceDims& dims) {
   tiling.rows = cover(dims.reduced, reduce_block / tiling.columns);
   tiling.columns = cover(dims.inner, reduce_block / tiling.rows);
   tiling.groups = cover(dims.outer, reduce_block / (tiling.rows * tiling.columns));
-  // Too few blocks to fill a GPU: several for one output, 16 values a thread at least.
+  // Several blocks for one output where there are too few of them to fill a GPU (16 values a thread at
+  // least), and where a thread would add more than 512 values, 128 to each of its accumulators: float32 sums
+  // stay accurate.
   const std::int64_t blocks = ((dims.outer + tiling.groups - 1) / tiling.groups) *
                               ((dims.inner + tiling.columns - 1) / tiling.columns);
-  const std::int64_t wanted = 1024 / std::max<std::int64_t>(blocks, 1);
-  tiling.chunks =
-      std::clamp<std::int64_t>(dims.reduced / (tiling.rows * 16), 1, std::max<std::int64_t>(wanted, 1));
+  const std::int64_t wanted = std::max<std::int64_t>(1024 / std::max<std::int64_t>(blocks, 1), 1);
+  const std::int64_t needed = (dims.reduced + tiling.rows * 512 - 1) / (tiling.rows * 512);
+  tiling.chunks = std::max({std::min(dims.reduced / (tiling.rows * 16), wanted), needed, std::int64_t{1}});
   tiling.chunk = (dims.reduced + tiling.chunks - 1) / tiling.chunks;
   return tiling;
 }

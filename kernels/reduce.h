@@ -11,9 +11,9 @@
 // arbitrary set of axes is a sequence of such passes (reduction_passes), done by sum_axes and expand_axes.
 // float32 and float64.
 //
-// Accumulation: the CPU adds in float64, 32 partial sums a row; CUDA adds in the tensor's type, at most a few
-// dozen values in a row before partial sums are added as a tree. Order depends on the shape only, never on
-// the number of threads: results repeat bitwise on one kind of device.
+// Accumulation: the CPU adds in float64; CUDA adds in the tensor's type, at most 128 values in a row, then
+// partial sums as a tree. The order depends on the shape only, never on the number of threads: results repeat
+// bitwise on one kind of device.
 
 namespace gnn::kernels {
 

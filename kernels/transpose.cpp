@@ -15,20 +15,20 @@ void transpose(const T* x, std::int64_t batch, std::int64_t rows, std::int64_t c
   const std::int64_t row_tiles = (rows + tile - 1) / tile;
   const std::int64_t column_tiles = (columns + tile - 1) / tile;
   // Neighbouring tasks go down a column of tiles: along the rows of y, which are written whole.
-  parallel_for(batch * row_tiles * column_tiles, elementwise_grain / (tile * tile),
-               [=](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t task = begin; task < end; ++task) {
-                   const std::int64_t i0 = task % row_tiles * tile;
-                   const std::int64_t j0 = task / row_tiles % column_tiles * tile;
-                   const std::int64_t base = task / row_tiles / column_tiles * rows * columns;
-                   const std::int64_t i1 = std::min(i0 + tile, rows);
-                   const std::int64_t j1 = std::min(j0 + tile, columns);
-                   for (std::int64_t j = j0; j < j1; ++j) {
-                     for (std::int64_t i = i0; i < i1; ++i)
-                       y[base + j * rows + i] = x[base + i * columns + j];
-                   }
-                 }
-               });
+  parallel_for<Isa::base>(batch * row_tiles * column_tiles, elementwise_grain / (tile * tile),
+                          [=](std::int64_t begin, std::int64_t end) {
+                            for (std::int64_t task = begin; task < end; ++task) {
+                              const std::int64_t i0 = task % row_tiles * tile;
+                              const std::int64_t j0 = task / row_tiles % column_tiles * tile;
+                              const std::int64_t base = task / row_tiles / column_tiles * rows * columns;
+                              const std::int64_t i1 = std::min(i0 + tile, rows);
+                              const std::int64_t j1 = std::min(j0 + tile, columns);
+                              for (std::int64_t j = j0; j < j1; ++j) {
+                                for (std::int64_t i = i0; i < i1; ++i)
+                                  y[base + j * rows + i] = x[base + i * columns + j];
+                              }
+                            }
+                          });
 }
 
 }  // namespace
