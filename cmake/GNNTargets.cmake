@@ -6,10 +6,6 @@ find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
 find_package(Threads REQUIRED)
-# OpenBLAS's own CMake package sets no target on Debian; its pkg-config file and FindBLAS both work everywhere.
-set(BLA_VENDOR OpenBLAS)
-find_package(BLAS REQUIRED)
-find_path(GNN_CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas openblas-pthread openblas-openmp REQUIRED)
 
 add_library(gnn)
 add_library(gnn::gnn ALIAS gnn)
@@ -44,9 +40,8 @@ set_target_properties(gnn PROPERTIES
 target_compile_features(gnn PUBLIC cxx_std_20)
 target_include_directories(gnn PUBLIC
   $<BUILD_INTERFACE:${gnn_include_dir}>)
-target_include_directories(gnn PRIVATE ${GNN_CBLAS_INCLUDE_DIR})
 target_link_libraries(gnn PRIVATE OpenMP::OpenMP_CXX fmt::fmt ZLIB::ZLIB OpenSSL::Crypto Threads::Threads
-  BLAS::BLAS $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)  # the last has headers only: nothing to link
+  $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)  # the last has headers only: nothing to link
 if(GNN_WITH_CUDA)
   # The static runtime by default, so that the library loads where no CUDA is installed; cuBLAS comes shared.
   if(CMAKE_CUDA_RUNTIME_LIBRARY STREQUAL "Shared")

@@ -7,7 +7,6 @@ build-essential        train,test     C++ compiler and linker
 cmake                  train,test     configures the build
 ninja-build            train,test     runs the build
 libfmt-dev             train,test     fmt: formatted error messages
-libopenblas-dev        train,test     OpenBLAS: matrix products on the CPU
 zlib1g-dev             train,test     zlib: .gz data sets, PNG images
 nlohmann-json3-dev     train,test     JSON: checkpoint headers, reports
 libssl-dev             train,test     OpenSSL's libcrypto: SHA-256 of weights
