@@ -95,7 +95,8 @@ void forward(const T* x, const AveragePool& pool, const PoolShape& shape, T* y) 
   const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(w.size.area() * shape.out.w, 1);
   const bool pairs = is_pair_window(w) && 2 * shape.out.h <= shape.in.h && 2 * shape.out.w <= shape.in.w;
   const T quarter = T(1) / static_cast<T>(pool.divisor_override != 0 ? pool.divisor_override : 4);
-  parallel_for(shape.planes * shape.out.h, grain, [=](std::int64_t begin, std::int64_t end) {
+  const std::int64_t count = shape.planes * shape.out.h;
+  parallel_for<elementwise_isa<T>>(count, grain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t oh = row % shape.out.h;
       const T* image = x + row / shape.out.h * shape.in.h * shape.in.w;
@@ -150,7 +151,7 @@ void backward(const T* dy, const AveragePool& pool, const PoolShape& shape, T* d
   const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(work, 1);
   const bool pairs = is_pair_window(w) && shape.in.h == 2 * shape.out.h && shape.in.w == 2 * shape.out.w;
   const T quarter = T(1) / static_cast<T>(pool.divisor_override != 0 ? pool.divisor_override : 4);
-  parallel_for(shape.planes, grain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for<elementwise_isa<T>>(shape.planes, grain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       T* image = dx + p * plane;
       if (!pairs) std::fill(image, image + plane, T(0));

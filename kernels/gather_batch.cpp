@@ -36,7 +36,7 @@ void GatherBatch::cpu(const Tensor& images, const Tensor& indices, double scale,
     const auto factor = static_cast<T>(scale);
     const auto offset = static_cast<T>(shift);
     const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(size, 1);
-    parallel_for(indices.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for<Isa::avx2>(indices.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t b = begin; b < end; ++b) {
         const std::uint8_t* pixels = source + index[b] * size;
         T* row = target + b * size;

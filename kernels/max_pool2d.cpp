@@ -99,7 +99,8 @@ void forward(const T* x, const PoolShape& shape, const PoolWindow& window, T* y,
   const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(taps * shape.out.w, 1);
   const std::int64_t plane = shape.in.h * shape.in.w;
   const bool pair = is_pair_window(window);
-  parallel_for(shape.planes * shape.out.h, grain, [=](std::int64_t begin, std::int64_t end) {
+  const std::int64_t count = shape.planes * shape.out.h;
+  parallel_for<elementwise_isa<T>>(count, grain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t oh = row % shape.out.h;
       const T* image = x + row / shape.out.h * plane;
@@ -126,7 +127,7 @@ template <class T>
 void backward_pairs(const T* dy, const std::int32_t* argmax, const PoolShape& shape, T* dx) {
   const std::int64_t plane = shape.in.h * shape.in.w;
   const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(plane, 1);
-  parallel_for(shape.planes, grain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for<elementwise_isa<T>>(shape.planes, grain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       for (std::int64_t oh = 0; oh < shape.out.h; ++oh) {
         const T* grad = dy + (p * shape.out.h + oh) * shape.out.w;
@@ -157,7 +158,7 @@ void backward_any(const T* dy, const std::int32_t* argmax, const PoolShape& shap
   const std::int64_t plane = shape.in.h * shape.in.w;
   const std::int64_t outputs = shape.out.h * shape.out.w;
   const std::int64_t grain = elementwise_grain / std::max<std::int64_t>(plane + outputs, 1);
-  parallel_for(shape.planes, grain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for<elementwise_isa<T>>(shape.planes, grain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       T* image = dx + p * plane;
       std::fill(image, image + plane, T(0));

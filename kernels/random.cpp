@@ -12,11 +12,12 @@ template <class T, class Draw>
 void fill(T* y, std::int64_t count, const GeneratorState& state, const Draw& draw) {
   constexpr int per_block = draws_per_block<T>;
   const std::int64_t blocks = count / per_block;
-  parallel_for(blocks, elementwise_grain / 4 / per_block, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t b = begin; b < end; ++b) {
-      draw(philox_block(state.seed, state.offset + static_cast<std::uint64_t>(b)), y + b * per_block);
-    }
-  });
+  parallel_for<Isa::avx2>(
+      blocks, elementwise_grain / 4 / per_block, [=](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t b = begin; b < end; ++b) {
+          draw(philox_block(state.seed, state.offset + static_cast<std::uint64_t>(b)), y + b * per_block);
+        }
+      });
   if (const std::int64_t rest = count % per_block; rest > 0) {
     T last[per_block];
     draw(philox_block(state.seed, state.offset + static_cast<std::uint64_t>(blocks)), last);
