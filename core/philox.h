@@ -23,23 +23,27 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 };
 
+/// What the key's words grow by from round to round: the golden ratio and sqrt(3) - 1, times 2^32.
+inline constexpr std::uint32_t philox_key_step0 = 0x9E3779B9u;
+inline constexpr std::uint32_t philox_key_step1 = 0xBB67AE85u;
+
+/// One of the ten rounds.
+GNN_HD constexpr PhiloxBlock philox_round(PhiloxBlock c, std::uint32_t key0, std::uint32_t key1) {
+  const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * c.word[0];
+  const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * c.word[2];
+  return {
+      {static_cast<std::uint32_t>(product1 >> 32) ^ c.word[1] ^ key0, static_cast<std::uint32_t>(product1),
+       static_cast<std::uint32_t>(product0 >> 32) ^ c.word[3] ^ key1, static_cast<std::uint32_t>(product0)}};
+}
+
 /// One block: Philox4x32-10 of `counter` under the key (key0, key1).
 GNN_HD constexpr PhiloxBlock philox4x32_10(PhiloxBlock counter, std::uint32_t key0, std::uint32_t key1) {
-  std::uint32_t c0 = counter.word[0];
-  std::uint32_t c1 = counter.word[1];
-  std::uint32_t c2 = counter.word[2];
-  std::uint32_t c3 = counter.word[3];
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * c0;
-    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * c2;
-    c0 = static_cast<std::uint32_t>(product1 >> 32) ^ c1 ^ key0;
-    c1 = static_cast<std::uint32_t>(product1);
-    c2 = static_cast<std::uint32_t>(product0 >> 32) ^ c3 ^ key1;
-    c3 = static_cast<std::uint32_t>(product0);
-    key0 += 0x9E3779B9u;  // the golden ratio
-    key1 += 0xBB67AE85u;  // sqrt(3) - 1
+    counter = philox_round(counter, key0, key1);
+    key0 += philox_key_step0;
+    key1 += philox_key_step1;
   }
-  return {{c0, c1, c2, c3}};
+  return counter;
 }
 
 /// Block number `offset` of `sequence` under `seed`.

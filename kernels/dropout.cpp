@@ -2,6 +2,7 @@
 
 #include "gnn/kernels/dropout_math.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/philox_lanes.h"
 
 namespace gnn::kernels {
 
@@ -12,15 +13,22 @@ void DropoutKernel::cpu(const Tensor& x, Tensor& y, double p, const GeneratorSta
     T* out = y.mutable_data<T>();
     const DropoutMask<T> mask(state.seed, state.offset, p);
     const std::int64_t count = x.numel();
-    const auto whole_blocks = [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t b = begin; b < end; ++b) {
-        const PhiloxBlock block = mask.words(b);
-        for (std::int64_t i = 0; i < 4; ++i) out[4 * b + i] = mask.apply(block.word[i], in[4 * b + i]);
+    constexpr std::int64_t per_group = 4 * philox_lane_count;  // elements decided at once
+    const auto groups = [=](std::int64_t begin, std::int64_t end) {
+      const DropoutMask<T> decide = mask;  // a local: stores to y cannot change it
+      for (std::int64_t g = begin; g < end; ++g) {
+        PhiloxLanes lanes;
+        philox_lanes(decide.seed, decide.offset + static_cast<std::uint64_t>(g * philox_lane_count), lanes);
+        std::uint32_t words[per_group];
+        for (int lane = 0; lane < philox_lane_count; ++lane) {
+          for (int i = 0; i < 4; ++i) words[4 * lane + i] = lanes.word[i][lane];
+        }
+        const std::int64_t first = g * per_group;
+        const std::int64_t last = std::min(first + per_group, count);
+        for (std::int64_t i = first; i < last; ++i) out[i] = decide.apply(words[i - first], in[i]);
       }
     };
-    parallel_for<elementwise_isa<T>>(count / 4, elementwise_grain / 16, whole_blocks);
-    const PhiloxBlock last = mask.words(count / 4);
-    for (std::int64_t i = count / 4 * 4; i < count; ++i) out[i] = mask.apply(last.word[i % 4], in[i]);
+    parallel_for<Isa::avx2>((count + per_group - 1) / per_group, elementwise_grain / 4 / per_group, groups);
   });
 }
 

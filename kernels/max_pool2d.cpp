@@ -31,14 +31,9 @@ inline void pair_row(const T* top, const T* bottom, std::int32_t top_index, std:
     const auto column = static_cast<std::int32_t>(2 * ow);
     T best = top[2 * ow];
     std::int32_t at = top_index + column;
-    const auto offer = [&](T value, std::int32_t index) {
-      const bool take = wins(value, best);
-      best = take ? value : best;
-      if constexpr (Index) at = take ? index : at;
-    };
-    offer(top[2 * ow + 1], top_index + column + 1);
-    offer(bottom[2 * ow], bottom_index + column);
-    offer(bottom[2 * ow + 1], bottom_index + column + 1);
+    offer_pixel(top[2 * ow + 1], top_index + column + 1, best, at);
+    offer_pixel(bottom[2 * ow], bottom_index + column, best, at);
+    offer_pixel(bottom[2 * ow + 1], bottom_index + column + 1, best, at);
     y[ow] = best;
     if constexpr (Index) argmax[ow] = at;
   }
@@ -51,15 +46,21 @@ inline void offer_tap(const T* x, std::int64_t runtime_stride, std::int32_t firs
                       T* y, std::int32_t* argmax) {
   const std::int64_t stride = Stride == 0 ? runtime_stride : Stride;
   for (std::int64_t i = 0; i < count; ++i) {
-    const T value = x[i * stride];
-    bool take = wins(value, y[i]);
-    if constexpr (Index) {
-      take = static_cast<bool>(static_cast<int>(take) |
-                               static_cast<int>(argmax[i] < 0));  // the window's first pixel
-      argmax[i] = take ? first_index + static_cast<std::int32_t>(i * stride) : argmax[i];
-    }
-    y[i] = take ? value : y[i];
+    T best = y[i];
+    std::int32_t at = Index ? argmax[i] : 0;
+    offer_pixel(x[i * stride], first_index + static_cast<std::int32_t>(i * stride), best, at);
+    y[i] = best;
+    if constexpr (Index) argmax[i] = at;
   }
+}
+
+/// First position of a window along one dimension that is inside the input, or -1.
+inline std::int64_t first_inside(std::int64_t output, std::int64_t size, std::int64_t stride,
+                                 std::int64_t padding, std::int64_t dilation, std::int64_t input) {
+  const std::int64_t start = output * stride - padding;
+  const std::int64_t skipped = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
+  const std::int64_t at = start + skipped * dilation;
+  return skipped < size && at < input ? at : -1;
 }
 
 /// One output row of any pooling: taps in row-major order, each offered to all windows of the row at once.
@@ -89,6 +90,17 @@ inline void any_row(const T* x, const PoolShape& shape, const PoolWindow& window
       } else {
         offer_tap<T, Index, 0>(x + pixel, window.stride.w, index, count, best, at);
       }
+    }
+  }
+  if constexpr (Index) {
+    // Nothing is larger than -infinity: where that is the maximum, it is the first pixel's.
+    const std::int64_t h =
+        first_inside(oh, window.size.h, window.stride.h, window.padding.h, window.dilation.h, shape.in.h);
+    for (std::int64_t ow = 0; ow < shape.out.w; ++ow) {
+      if (argmax[ow] >= 0 || h < 0) continue;
+      const std::int64_t w =
+          first_inside(ow, window.size.w, window.stride.w, window.padding.w, window.dilation.w, shape.in.w);
+      if (w >= 0) argmax[ow] = static_cast<std::int32_t>(h * shape.in.w + w);
     }
   }
 }

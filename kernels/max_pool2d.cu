@@ -28,9 +28,12 @@ __global__ void max_pool2d_forward(const T* __restrict__ x, PoolGeometry<I> g, T
         const I w = ow * g.stride_w - g.padding_w + j * g.dilation_w;
         if (w < 0 || w >= g.in_w) continue;
         const T value = image[h * g.in_w + w];
-        if (at < 0 || wins(value, best)) {
+        const auto index = static_cast<std::int32_t>(h * g.in_w + w);
+        if (at < 0) {  // the window's first pixel
           best = value;
-          at = static_cast<std::int32_t>(h * g.in_w + w);
+          at = index;
+        } else {
+          offer_pixel(value, index, best, at);
         }
       }
     }
@@ -78,15 +81,11 @@ __global__ void max_pool2d_pairs_forward(const PixelPair<T>* __restrict__ x, Poo
     const auto below = static_cast<std::int32_t>(first + g.in_w);
     T best = top.a;
     std::int32_t at = first;
-    const bool second = wins(top.b, best);
-    best = second ? top.b : best;
-    at = second ? first + 1 : at;
-    const bool third = wins(bottom.a, best);
-    best = third ? bottom.a : best;
-    at = third ? below : at;
-    const bool fourth = wins(bottom.b, best);
-    y[o] = fourth ? bottom.b : best;
-    if (argmax != nullptr) argmax[o] = fourth ? below + 1 : at;
+    offer_pixel(top.b, first + 1, best, at);
+    offer_pixel(bottom.a, below, best, at);
+    offer_pixel(bottom.b, below + 1, best, at);
+    y[o] = best;
+    if (argmax != nullptr) argmax[o] = at;
   }
 }
 

@@ -5,11 +5,16 @@
 
 namespace gnn::kernels {
 
-/// True when `candidate` replaces `best` as the maximum: it is larger, or the first NaN. A tie keeps the
-/// earlier one. Without branches, so that loops over it are vectorised.
+/// A window's maximum so far meets its next pixel: a larger one or the first NaN takes over, a tie keeps the
+/// earlier. Selections of one comparison each, without branches, are what compilers vectorise.
 template <class T>
-GNN_HD inline bool wins(T candidate, T best) {
-  return static_cast<bool>(static_cast<int>(best == best) & static_cast<int>(!(candidate <= best)));
+GNN_HD inline void offer_pixel(T pixel, std::int32_t index, T& best, std::int32_t& at) {
+  const bool stays = pixel <= best;  // false for a NaN
+  const bool number = best == best;
+  const std::int32_t winner = stays ? at : index;
+  const T maximum = stays ? best : pixel;
+  at = number ? winner : at;
+  best = number ? maximum : best;
 }
 
 /// pool_shape(), plus what argmax needs: y's shape, and planes whose indices fit. An undefined argmax is

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/philox_lanes.h"
 #include "gnn/kernels/random_math.h"
 
 namespace gnn::kernels {
@@ -10,19 +11,31 @@ namespace {
 
 template <class T, class Draw>
 void fill(T* y, std::int64_t count, const GeneratorState& state, const Draw& draw) {
-  constexpr int per_block = draws_per_block<T>;
-  const std::int64_t blocks = count / per_block;
-  parallel_for<Isa::avx2>(
-      blocks, elementwise_grain / 4 / per_block, [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t b = begin; b < end; ++b) {
-          draw(philox_block(state.seed, state.offset + static_cast<std::uint64_t>(b)), y + b * per_block);
+  constexpr std::int64_t per_block = draws_per_block<T>;
+  constexpr std::int64_t per_group = per_block * philox_lane_count;  // as many blocks as are computed at once
+  const auto groups = [=](std::int64_t begin, std::int64_t end) {
+    const Draw make = draw;  // a local: stores to y cannot change it
+    for (std::int64_t g = begin; g < end; ++g) {
+      PhiloxLanes lanes;
+      philox_lanes(state.seed, state.offset + static_cast<std::uint64_t>(g * philox_lane_count), lanes);
+      T numbers[per_block][philox_lane_count];
+      for (int lane = 0; lane < philox_lane_count; ++lane) {
+        T drawn[per_block];
+        make(lanes.block(lane), drawn);
+        for (int i = 0; i < per_block; ++i) numbers[i][lane] = drawn[i];
+      }
+      T* out = y + g * per_group;
+      const std::int64_t left = std::min(per_group, count - g * per_group);
+      if (left == per_group) {
+        for (int lane = 0; lane < philox_lane_count; ++lane) {
+          for (int i = 0; i < per_block; ++i) out[lane * per_block + i] = numbers[i][lane];
         }
-      });
-  if (const std::int64_t rest = count % per_block; rest > 0) {
-    T last[per_block];
-    draw(philox_block(state.seed, state.offset + static_cast<std::uint64_t>(blocks)), last);
-    std::copy_n(last, rest, y + blocks * per_block);
-  }
+      } else {
+        for (std::int64_t k = 0; k < left; ++k) out[k] = numbers[k % per_block][k / per_block];
+      }
+    }
+  };
+  parallel_for<Isa::avx2>((count + per_group - 1) / per_group, elementwise_grain / 4 / per_group, groups);
 }
 
 }  // namespace

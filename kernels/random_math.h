@@ -39,6 +39,30 @@ GNN_HD inline T positive_uniform(const PhiloxBlock& block, int i) {
   }
 }
 
+// Series are recursive templates rather than loops: the loops over numbers around them are vectorised then.
+
+/// sum over i >= 0 of z^i / (2 (k + i) + 1), up to k + i = terms.
+template <class T, int k, int terms>
+GNN_HD inline T artanh_series(T z) {
+  if constexpr (k == terms) {
+    return T(1) / T(2 * k + 1);
+  } else {
+    return std::fma(artanh_series<T, k + 1, terms>(z), z, T(1) / T(2 * k + 1));
+  }
+}
+
+/// Taylor's series of cos x (shift 0) and sin(x) / x (shift 1) in z = x^2, from the k-th factor on:
+/// 1 - z / ((2k - 1 + shift) (2k + shift)) (1 - …).
+template <class T, int k, int terms, int shift>
+GNN_HD inline T sincos_series(T z) {
+  if constexpr (k > terms) {
+    return T(1);
+  } else {
+    constexpr T factor = T(1) / T((2 * k - 1 + shift) * (2 * k + shift));
+    return std::fma(-(z * factor), sincos_series<T, k + 1, terms, shift>(z), T(1));
+  }
+}
+
 /// Natural logarithm of a normal number x > 0: x = m 2^e with m in [sqrt(1/2), sqrt(2)), log m = 2 artanh s
 /// with s = (m - 1) / (m + 1) by its series, of which the first term left out is below half a unit in the
 /// last place.
@@ -53,10 +77,8 @@ GNN_HD inline T portable_log(T x) {
   const Bits exponent = (bits - sqrt_half) >> mantissa;
   const T m = std::bit_cast<T>(bits - exponent * (Bits{1} << mantissa));
   const T s = (m - T(1)) / (m + T(1));
-  const T z = s * s;
-  T series = T(1) / T(2 * terms + 1);
-  for (int k = terms - 1; k >= 0; --k) series = std::fma(series, z, T(1) / T(2 * k + 1));
-  return std::fma(static_cast<T>(exponent), T(0.693147180559945309417), T(2) * s * series);
+  return std::fma(static_cast<T>(exponent), T(0.693147180559945309417),
+                  T(2) * s * artanh_series<T, 0, terms>(s * s));
 }
 
 template <class T>
@@ -72,13 +94,8 @@ GNN_HD inline SinCos<T> portable_sincos_turns(T u) {
   const auto quarter = static_cast<std::int32_t>(std::fma(T(4), u, T(0.5)));
   const T angle = std::fma(T(4), u, -static_cast<T>(quarter)) * T(1.57079632679489661923);
   const T z = angle * angle;
-  T sine = 1;
-  T cosine = 1;
-  for (int k = terms; k > 0; --k) {
-    sine = std::fma(-(z * (T(1) / T(2 * k * (2 * k + 1)))), sine, T(1));
-    cosine = std::fma(-(z * (T(1) / T(2 * k * (2 * k - 1)))), cosine, T(1));
-  }
-  sine *= angle;
+  const T sine = angle * sincos_series<T, 1, terms, 1>(z);
+  const T cosine = sincos_series<T, 1, terms, 0>(z);
   const bool odd = (quarter & 1) != 0;
   const T first = odd ? cosine : sine;
   const T second = odd ? sine : cosine;
@@ -89,10 +106,16 @@ GNN_HD inline SinCos<T> portable_sincos_turns(T u) {
 template <class T>
 struct UniformDraw {
   T low, high, range;
+  GNN_HD T number(const PhiloxBlock& block, int i) const {
+    const T value = std::fma(unit_uniform<T>(block, i), range, low);
+    return value < high ? value : low;
+  }
   GNN_HD void operator()(const PhiloxBlock& block, T* out) const {
-    for (int i = 0; i < draws_per_block<T>; ++i) {
-      const T value = std::fma(unit_uniform<T>(block, i), range, low);
-      out[i] = value < high ? value : low;
+    out[0] = number(block, 0);
+    out[1] = number(block, 1);
+    if constexpr (draws_per_block<T> == 4) {
+      out[2] = number(block, 2);
+      out[3] = number(block, 3);
     }
   }
 };
@@ -102,20 +125,25 @@ struct UniformDraw {
 template <class T>
 struct NormalDraw {
   T mean, std;
+  GNN_HD void pair(const PhiloxBlock& block, int i, T* out) const {
+    const T radius = std::sqrt(T(-2) * portable_log(positive_uniform<T>(block, i)));
+    const SinCos<T> turn = portable_sincos_turns(unit_uniform<T>(block, i + 1));
+    out[i] = std::fma(std, radius * turn.cos, mean);
+    out[i + 1] = std::fma(std, radius * turn.sin, mean);
+  }
   GNN_HD void operator()(const PhiloxBlock& block, T* out) const {
-    for (int i = 0; i < draws_per_block<T>; i += 2) {
-      const T radius = std::sqrt(T(-2) * portable_log(positive_uniform<T>(block, i)));
-      const SinCos<T> turn = portable_sincos_turns(unit_uniform<T>(block, i + 1));
-      out[i] = std::fma(std, radius * turn.cos, mean);
-      out[i + 1] = std::fma(std, radius * turn.sin, mean);
-    }
+    pair(block, 0, out);
+    if constexpr (draws_per_block<T> == 4) pair(block, 2, out);
   }
 };
 
 /// The words themselves.
 struct BitsDraw {
   GNN_HD void operator()(const PhiloxBlock& block, std::int32_t* out) const {
-    for (int i = 0; i < 4; ++i) out[i] = static_cast<std::int32_t>(block.word[i]);
+    out[0] = static_cast<std::int32_t>(block.word[0]);
+    out[1] = static_cast<std::int32_t>(block.word[1]);
+    out[2] = static_cast<std::int32_t>(block.word[2]);
+    out[3] = static_cast<std::int32_t>(block.word[3]);
   }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ inline std::vector<OpCase> dropout() {
       for (std::int64_t i = 0; i < y.shape.numel(); ++i) {
         if (i % 4 == 0) block = philox_block(77, static_cast<std::uint64_t>(3 + i / 4));
         const double word = block.word[i % 4];
-        y[i] = word < p * 4294967296.0 ? 0 : y[i] / (1 - p);
+        y[i] = std::floor(word / 2) < p * 2147483648.0 ? 0 : y[i] / (1 - p);
       }
       return y;
     };
