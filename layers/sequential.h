@@ -13,7 +13,11 @@
 
 namespace gnn {
 
-/// A module and the name it is to have: Sequential({{"conv", Conv2d(1, 20, 5)}, {"pool", MaxPool2d(2)}}).
+/// A class of modules, or a reference to one.
+template <class M>
+concept ModuleClass = std::derived_from<std::remove_cvref_t<M>, Module>;
+
+/// A module and the name it is to have: Sequential{{"conv", Conv2d(1, 20, 5)}, {"pool", MaxPool2d(2)}}.
 struct NamedModule {
   template <std::derived_from<Module> M>
   NamedModule(std::string child_name, M child)
@@ -25,18 +29,20 @@ struct NamedModule {
 
 /// Runs modules one after the other. They are named "0", "1", … unless a name is given, as in PyTorch:
 ///
-///   Sequential net(Conv2d(1, 20, 5), MaxPool2d(2), Flatten(), Linear(2880, 10));
+///   Sequential net{Conv2d(1, 20, 5), MaxPool2d(2), Flatten(), Linear(2880, 10)};
 ///
-/// Like every module it is a handle: what is appended to a copy is appended to the original. An empty
-/// Sequential returns its input.
+/// (in braces: `Sequential net(ReLU());` would declare a function). Like every module it is a handle: what is
+/// appended to a copy is appended to the original. An empty Sequential returns its input.
 class GNN_API Sequential : public Module {
+  template <class... Modules>
+  static constexpr bool is_copy = sizeof...(Modules) == 1 &&
+                                  (std::same_as<std::remove_cvref_t<Modules>, Sequential> && ...);
+
  public:
   Sequential();
   /// One argument that is itself a Sequential is copied; to nest it, use push_back.
-  template <class... Modules>
-  requires(sizeof...(Modules) > 0 && (std::derived_from<std::remove_cvref_t<Modules>, Module> && ...) &&
-           !(sizeof...(Modules) == 1 && (std::same_as<std::remove_cvref_t<Modules>, Sequential> &&
-                                         ...))) explicit Sequential(Modules&&... modules)
+  template <ModuleClass... Modules>
+  requires(sizeof...(Modules) > 0 && !is_copy<Modules...>) explicit Sequential(Modules&&... modules)
       : Sequential() {
     (push_back(std::forward<Modules>(modules)), ...);
   }
@@ -44,13 +50,12 @@ class GNN_API Sequential : public Module {
 
   /// Appends a module under the name of its position, or under `name`. Throws ValueError for a name that is
   /// taken, empty or has a dot.
-  template <class M>
-  requires std::derived_from<std::remove_cvref_t<M>, Module> Sequential& push_back(M&& module) {
+  template <ModuleClass M>
+  Sequential& push_back(M&& module) {
     return push_back(std::to_string(size()), std::forward<M>(module));
   }
-  template <class M>
-  requires std::derived_from<std::remove_cvref_t<M>, Module> Sequential& push_back(std::string name,
-                                                                                   M&& module) {
+  template <ModuleClass M>
+  Sequential& push_back(std::string name, M&& module) {
     return append(std::move(name), std::make_shared<std::remove_cvref_t<M>>(std::forward<M>(module)));
   }
 
