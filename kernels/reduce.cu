@@ -1,6 +1,7 @@
 #include "gnn/kernels/reduce.cuh"
 
 #include "gnn/core/error.h"
+#include "gnn/kernels/vector.cuh"
 
 namespace gnn::kernels {
 namespace {
@@ -34,24 +35,60 @@ struct MaxOp {
   }
 };
 
-template <class T>
-__global__ void expand_kernel(const T* x, ReduceDims dims, T scale, T* y) {
-  const std::int64_t count = dims.outer * dims.reduced * dims.inner;
-  for (std::int64_t at = global_thread(); at < count; at += grid_threads()) {
-    const std::int64_t i = at % dims.inner;
-    const std::int64_t o = at / dims.inner / dims.reduced;
-    y[at] = scale * x[o * dims.inner + i];
+// Calls f(k, r, output) for the N elements from `at` on that are < count: their reduced index and the offset
+// of their output. One division for all of them; count is a 32-bit number wherever it fits (a 64-bit division
+// is some 70 instructions).
+template <int N, class Index, class F>
+__device__ void for_outputs(Index at, Index count, Index reduced, Index inner, const F& f) {
+  Index i = at % inner;
+  const Index row = at / inner;
+  Index r = row % reduced;
+  Index first = row / reduced * inner;  // the offset of the output for i = 0
+#pragma unroll
+  for (int k = 0; k < N; ++k) {
+    if (at + k < count) f(k, r, first + i);
+    if (++i < inner) continue;
+    i = 0;
+    if (++r < reduced) continue;
+    r = 0;
+    first += inner;
   }
 }
 
-template <class T>
-__global__ void max_backward_kernel(const T* grad, const std::int64_t* indices, ReduceDims dims, T* dx) {
-  const std::int64_t count = dims.outer * dims.reduced * dims.inner;
-  for (std::int64_t at = global_thread(); at < count; at += grid_threads()) {
-    const std::int64_t i = at % dims.inner;
-    const std::int64_t r = at / dims.inner % dims.reduced;
-    const std::int64_t output = at / dims.inner / dims.reduced * dims.inner + i;
-    dx[at] = indices[output] == r ? grad[output] : T(0);
+// Elements per thread and step: as many as move in one access.
+template <class T, class Index>
+__global__ void __launch_bounds__(elementwise_block)
+    expand_kernel(const T* x, Index count, Index reduced, Index inner, T scale, T* y) {
+  constexpr int n = vector_width<T>;
+  for (std::int64_t at = global_thread() * n; at < count; at += grid_threads() * n) {
+    Vector<T, n> values;
+    for_outputs<n>(static_cast<Index>(at), count, reduced, inner,
+                   [&](int k, Index, Index output) { values[k] = scale * x[output]; });
+    store_vector(y + at, values, count - at);
+  }
+}
+
+template <class T, class Index>
+__global__ void __launch_bounds__(elementwise_block)
+    max_backward_kernel(const T* grad, const std::int64_t* indices, Index count, Index reduced, Index inner,
+                        T* dx) {
+  constexpr int n = vector_width<T>;
+  for (std::int64_t at = global_thread() * n; at < count; at += grid_threads() * n) {
+    Vector<T, n> values;
+    for_outputs<n>(static_cast<Index>(at), count, reduced, inner, [&](int k, Index r, Index output) {
+      values[k] = indices[output] == static_cast<std::int64_t>(r) ? grad[output] : T(0);
+    });
+    store_vector(dx + at, values, count - at);
+  }
+}
+
+// Calls launch_with(count) as a 32-bit number, or as a 64-bit one where it does not fit with some to spare.
+template <class F>
+void dispatch_index(std::int64_t count, const F& launch_with) {
+  if (count < (std::int64_t{1} << 31)) {
+    launch_with(static_cast<std::uint32_t>(count));
+  } else {
+    launch_with(count);
   }
 }
 
@@ -67,10 +104,14 @@ void Sum::cuda(const Tensor& x, const ReduceDims& dims, double scale, Tensor& y)
 
 void Expand::cuda(const Tensor& x, const ReduceDims& dims, double scale, Tensor& y) {
   check_reduce_dims(name, dims, y, x);
+  if (y.numel() == 0) return;
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(expand_kernel<T>, elementwise_grid(y.numel()), elementwise_block, 0, y.device(), x.data<T>(), dims,
-           static_cast<T>(scale), y.mutable_data<T>());
+    dispatch_index(y.numel(), [&]<class Index>(Index count) {
+      launch(expand_kernel<T, Index>, elementwise_grid(y.numel() / vector_width<T> + 1), elementwise_block, 0,
+             y.device(), x.data<T>(), count, dims.reduced, dims.inner, static_cast<T>(scale),
+             y.mutable_data<T>());
+    });
   });
 }
 
@@ -90,10 +131,14 @@ void Max::cuda(const Tensor& x, const ReduceDims& dims, Tensor& values, Tensor& 
 void MaxBackward::cuda(const Tensor& grad, const Tensor& indices, const ReduceDims& dims, Tensor& dx) {
   check_reduce_dims(name, dims, dx, grad);
   check_reduce_dims(name, dims, dx, indices);
+  if (dx.numel() == 0) return;
   dispatch_floating(name, grad.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(max_backward_kernel<T>, elementwise_grid(dx.numel()), elementwise_block, 0, dx.device(),
-           grad.data<T>(), indices.data<std::int64_t>(), dims, dx.mutable_data<T>());
+    dispatch_index(dx.numel(), [&]<class Index>(Index count) {
+      launch(max_backward_kernel<T, Index>, elementwise_grid(dx.numel() / vector_width<T> + 1),
+             elementwise_block, 0, dx.device(), grad.data<T>(), indices.data<std::int64_t>(), count,
+             dims.reduced, dims.inner, dx.mutable_data<T>());
+    });
   });
 }
 

@@ -80,7 +80,13 @@ inline ReduceTiling tile_reduction(const ReduceDims& dims) {
   };
   ReduceTiling tiling;
   tiling.columns = cover(dims.inner, 32);
-  tiling.rows = cover(dims.reduced, reduce_block / tiling.columns);
+  // Where there are many outputs, 16 values a thread before threads are combined, but warps that read whole
+  // lines.
+  const std::int64_t readers =
+      dims.outer * dims.inner < 1024
+          ? dims.reduced
+          : std::max(dims.reduced / 16, std::min<std::int64_t>(dims.reduced, 32 / tiling.columns));
+  tiling.rows = cover(readers, reduce_block / tiling.columns);
   tiling.columns = cover(dims.inner, reduce_block / tiling.rows);
   tiling.groups = cover(dims.outer, reduce_block / (tiling.rows * tiling.columns));
   // Several blocks for one output where there are too few of them to fill a GPU (16 values a thread at
@@ -119,13 +125,16 @@ __global__ void __launch_bounds__(reduce_block)
       const std::int64_t begin = c * tiling.chunk;
       const std::int64_t end = begin + tiling.chunk < dims.reduced ? begin + tiling.chunk : dims.reduced;
       const std::int64_t base = o * dims.reduced * dims.inner + i;
-      for (std::int64_t r = begin + row; r < end; r += 4 * tiling.rows) {
+      const std::int64_t stride = tiling.rows * dims.inner;
+      std::int64_t r = begin + row;
+      std::int64_t offset = base + r * dims.inner;
+      for (; r + 3 * tiling.rows < end; r += 4 * tiling.rows, offset += 4 * stride) {
 #pragma unroll
         for (int u = 0; u < 4; ++u) {
-          const std::int64_t at = r + u * tiling.rows;
-          if (at < end) acc[u] = Op::combine(acc[u], op.load(base + at * dims.inner, at));
+          acc[u] = Op::combine(acc[u], op.load(offset + u * stride, r + u * tiling.rows));
         }
       }
+      for (; r < end; r += tiling.rows, offset += stride) acc[0] = Op::combine(acc[0], op.load(offset, r));
     }
     Acc value = Op::combine(Op::combine(acc[0], acc[1]), Op::combine(acc[2], acc[3]));
     shared[threadIdx.x] = value;
