@@ -79,6 +79,7 @@ Outcome train_lenet(const Options& options, const gnn::ImageDatasets& data, gnn:
   gnn::LeNet model;
   model.to(device);
   std::printf("%s\n", gnn::summary(model, {options.batch_size, 1, 28, 28}).c_str());
+  std::fflush(stdout);  // progress is on stderr
 
   gnn::DataLoader train(
       data.train,
