@@ -81,6 +81,19 @@ function(gnn_compile_options target)
   endif()
 endfunction()
 gnn_compile_options(gnn)
+# What nearly every source includes, parsed once: a third of the build time.
+target_precompile_headers(gnn PRIVATE
+  "$<$<COMPILE_LANGUAGE:CXX>:<algorithm$<ANGLE-R>>" "$<$<COMPILE_LANGUAGE:CXX>:<array$<ANGLE-R>>"
+  "$<$<COMPILE_LANGUAGE:CXX>:<functional$<ANGLE-R>>" "$<$<COMPILE_LANGUAGE:CXX>:<memory$<ANGLE-R>>"
+  "$<$<COMPILE_LANGUAGE:CXX>:<span$<ANGLE-R>>" "$<$<COMPILE_LANGUAGE:CXX>:<string$<ANGLE-R>>"
+  "$<$<COMPILE_LANGUAGE:CXX>:<vector$<ANGLE-R>>"
+  "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CURRENT_SOURCE_DIR}/core/check.h>"
+  "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CURRENT_SOURCE_DIR}/core/tensor.h>")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(gnn PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # lets ccache see through it
+endif()
+# JSON parsing is not hot, and a quarter of a minute of -O3.
+set_source_files_properties(train/safetensors.cpp PROPERTIES COMPILE_OPTIONS -O1)
 
 set_property(GLOBAL PROPERTY gnn_ops "")
 
