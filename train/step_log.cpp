@@ -19,6 +19,7 @@ void put(const Tensor& target, std::int64_t offset, const Tensor& source) {
 }
 
 [[noreturn]] void fail_at(std::int64_t step, double loss, Device device) {
+  if (std::isnan(loss)) loss = std::fabs(loss);  // "nan", never "-nan"
   // On the CPU cross_entropy() throws for such labels, on CUDA it counts them.
   if (const std::int64_t bad_labels = take_label_errors(device); bad_labels > 0) {
     fail<TrainingError>("training: the loss became {} in step {}: {} labels were out of range", loss, step,
