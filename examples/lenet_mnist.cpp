@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ namespace {
 struct Options {
   std::int64_t epochs = 10;
   std::int64_t batch_size = 64;
-  double lr = 0;  // 0: the optimizer's own default
+  std::optional<double> lr;  // empty: the optimizer's own default
   std::string optimizer = "sgd";
   std::uint64_t seed = 1;
   std::string device = "auto";
@@ -63,7 +64,7 @@ class StopOnSignal {
 };
 
 std::unique_ptr<gnn::Optimizer> make_optimizer(const Options& options, const gnn::Module& model) {
-  const auto lr = [&](double by_default) { return options.lr > 0 ? options.lr : by_default; };
+  const auto lr = [&](double by_default) { return options.lr.value_or(by_default); };
   const std::vector<gnn::Tensor> parameters = model.parameters();
   if (options.optimizer == "adam")
     return std::make_unique<gnn::Adam>(parameters, gnn::AdamOptions{.lr = lr(1e-3)});
@@ -223,9 +224,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch-size", options.batch_size, "Images per step")->check(CLI::Range(1, 60000));
   app.add_option("--optimizer", options.optimizer, "sgd (momentum 0.9, weight decay 5e-4), adam or adamw")
       ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
-  app.add_option("--lr", options.lr, "Learning rate at the start [sgd: 0.01, adam and adamw: 0.001]")
-      ->check(CLI::PositiveNumber)
-      ->default_str("");
+  app.add_option("--lr", options.lr, "Learning rate at the start [sgd: 0.01, adam and adamw: 0.001]");
   app.add_option("--seed", options.seed, "Of initial weights and the order of the images");
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N");
   app.add_option(

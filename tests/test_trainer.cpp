@@ -169,7 +169,7 @@ TEST_P(TrainerTest, ANanLossNamesItsStep) {
     return ++calls == 57 ? mul(loss, std::numeric_limits<double>::quiet_NaN()) : loss;
   });
   const std::string message = message_of([&] { trainer.fit(train, quiet); });
-  EXPECT_NE(message.find("the loss became nan in step 57;"), std::string::npos) << message;
+  EXPECT_NE(message.find("the loss became NaN in step 57;"), std::string::npos) << message;
   EXPECT_LE(calls, 100);
   EXPECT_TRUE(model.is_training());
 }

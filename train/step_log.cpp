@@ -19,16 +19,17 @@ void put(const Tensor& target, std::int64_t offset, const Tensor& source) {
 }
 
 [[noreturn]] void fail_at(std::int64_t step, double loss, Device device) {
-  if (std::isnan(loss)) loss = std::fabs(loss);  // "nan", never "-nan"
+  const char* what = std::isnan(loss) ? "NaN" : "infinite";
   // On the CPU cross_entropy() throws for such labels, on CUDA it counts them.
   if (const std::int64_t bad_labels = take_label_errors(device); bad_labels > 0) {
-    fail<TrainingError>("training: the loss became {} in step {}: {} labels were out of range", loss, step,
+    fail<TrainingError>("training: the loss became {} in step {}: {} labels were out of range", what, step,
                         bad_labels);
   }
   fail<TrainingError>(
-      "training: the loss became {} in step {}; lower the learning rate, or look for values in the "
-      "data that are not finite",
-      loss, step);
+      "training: the loss became {} in step {}; lower the learning rate, or look for values in the data that "
+      "are "
+      "not finite",
+      what, step);
 }
 
 }  // namespace
