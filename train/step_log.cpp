@@ -26,9 +26,8 @@ void put(const Tensor& target, std::int64_t offset, const Tensor& source) {
                         bad_labels);
   }
   fail<TrainingError>(
-      "training: the loss became {} in step {}; lower the learning rate, or look for values in the data that "
-      "are "
-      "not finite",
+      "training: the loss became {} in step {}; lower the learning rate, or look for values in the data "
+      "that are not finite",
       what, step);
 }
 
