@@ -27,16 +27,17 @@ fail() {
 
 quietly() { "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2 && fail "failed: $*"; }; }
 
-# install KIND SHARED [OPTION...]: builds libgnn and installs it into prefix/KIND.
+# install KIND SHARED [OPTION...]: builds libgnn and installs it into prefix/KIND. The build folder is as deep as
+# the presets' are: relative paths are the same then, and so is what ccache looks up.
 install() {
   local kind=$1 shared=$2
   shift 2
   step "$kind library: build, install"
-  quietly cmake -S "$root" -B "$work/$kind" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS="$shared" \
+  quietly cmake -S "$root" -B "$root/build/consumer-$kind" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS="$shared" \
     -DGNN_TESTS=OFF -DGNN_BENCHMARKS=OFF -DGNN_EXAMPLES=OFF "$@"
-  quietly cmake --build "$work/$kind"
+  quietly cmake --build "$root/build/consumer-$kind"
   # Into one place and moved to another: nothing installed may know where it was installed.
-  quietly cmake --install "$work/$kind" --prefix "$work/prefix/$kind-first"
+  quietly cmake --install "$root/build/consumer-$kind" --prefix "$work/prefix/$kind-first"
   mv "$work/prefix/$kind-first" "$work/prefix/$kind"
 }
 
