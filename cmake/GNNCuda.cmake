@@ -1,7 +1,14 @@
-# Decides GNN_WITH_CUDA and enables the CUDA language.
+# Decides GNN_WITH_CUDA, and enables the CUDA language or prepares its emulation.
 
 set(GNN_WITH_CUDA OFF)
-if(NOT GNN_CUDA STREQUAL "OFF")
+set(GNN_CUDA_EMULATED OFF)
+if(GNN_CUDA STREQUAL "EMULATED")
+  # The same sources, compiled by the C++ compiler against the toolkit's headers; tests/emulation runs them.
+  find_path(GNN_CUDA_INCLUDE_DIR cuda_runtime.h REQUIRED
+    HINTS $ENV{CUDA_PATH} $ENV{CUDA_HOME} /usr/local/cuda PATH_SUFFIXES include targets/x86_64-linux/include)
+  set(GNN_WITH_CUDA ON)
+  set(GNN_CUDA_EMULATED ON)
+elseif(NOT GNN_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
@@ -17,7 +24,10 @@ if(NOT GNN_CUDA STREQUAL "OFF")
   endif()
 endif()
 
-if(GNN_WITH_CUDA)
+if(GNN_CUDA_EMULATED)
+  set(GNN_WITH_CUDA_BOOL true)
+  message(STATUS "libgnn: emulated CUDA, for tests only; headers from ${GNN_CUDA_INCLUDE_DIR}")
+elseif(GNN_WITH_CUDA)
   set(GNN_WITH_CUDA_BOOL true)
   message(STATUS "libgnn: CUDA ${CUDAToolkit_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
 else()

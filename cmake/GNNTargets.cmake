@@ -42,7 +42,9 @@ target_include_directories(gnn PUBLIC
   $<BUILD_INTERFACE:${gnn_include_dir}>)
 target_link_libraries(gnn PRIVATE OpenMP::OpenMP_CXX fmt::fmt ZLIB::ZLIB OpenSSL::Crypto Threads::Threads
   $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)  # the last has headers only: nothing to link
-if(GNN_WITH_CUDA)
+if(GNN_CUDA_EMULATED)
+  target_link_libraries(gnn PRIVATE gnn_emulated_cuda)
+elseif(GNN_WITH_CUDA)
   # The static runtime by default, so that the library loads where no CUDA is installed; cuBLAS comes shared.
   if(CMAKE_CUDA_RUNTIME_LIBRARY STREQUAL "Shared")
     target_link_libraries(gnn PRIVATE CUDA::cudart CUDA::cublas)
@@ -97,6 +99,18 @@ endif()
 # JSON parsing is not hot, and a quarter of a minute of -O3.
 set_source_files_properties(train/safetensors.cpp PROPERTIES COMPILE_OPTIONS -O1)
 
+# gnn_add_cuda_sources(FILE...): compiled by nvcc, or by the C++ compiler for the emulation.
+function(gnn_add_cuda_sources)
+  foreach(file IN LISTS ARGN)
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+    target_sources(gnn PRIVATE ${file})
+    if(GNN_CUDA_EMULATED)
+      set_source_files_properties(${file} TARGET_DIRECTORY gnn PROPERTIES LANGUAGE CXX
+        COMPILE_OPTIONS -Wno-unknown-pragmas)
+    endif()
+  endforeach()
+endfunction()
+
 set_property(GLOBAL PROPERTY gnn_ops "")
 
 # gnn_add_op(STEM [IN DIR] [KERNEL_ONLY])
@@ -121,7 +135,7 @@ function(gnn_add_op stem)
   endforeach()
   target_sources(gnn PRIVATE ${PROJECT_SOURCE_DIR}/kernels/${stem}.cpp)
   if(GNN_WITH_CUDA)
-    target_sources(gnn PRIVATE ${PROJECT_SOURCE_DIR}/kernels/${stem}.cu)
+    gnn_add_cuda_sources(${PROJECT_SOURCE_DIR}/kernels/${stem}.cu)
   endif()
   set_property(GLOBAL APPEND PROPERTY gnn_ops ${stem})
 endfunction()

@@ -13,7 +13,7 @@ __global__ void probe_kernel() {}
 bool has_device_code(int index) {
   const CudaDeviceGuard guard(index);
   cudaFuncAttributes attributes{};
-  return cudaFuncGetAttributes(&attributes, probe_kernel) == cudaSuccess;
+  return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel)) == cudaSuccess;
 }
 
 }  // namespace gnn

@@ -12,6 +12,8 @@
 
 #include "gnn/core/half.h"
 
+#if defined(__CUDACC__)
+
 /// Declares a static shared array: GNN_SHARED(float, tile, [32][33]);
 #define GNN_SHARED(type, name, extents) __shared__ type name extents
 
@@ -23,6 +25,31 @@ __device__ __forceinline__ T* dynamic_shared() {
   extern __shared__ __align__(16) unsigned char gnn_dynamic_shared[];
   return reinterpret_cast<T*>(gnn_dynamic_shared);
 }
+
+/// What the emulated runtime must know of a kernel before its launch; nothing here.
+template <class Kernel>
+void prepare_launch(Kernel*) {}
+
+}  // namespace gnn::kernels
+
+#else
+
+#include "emulation/device.h"  // GNN_SHARED, threadIdx, __syncthreads …
+
+namespace gnn::kernels {
+
+template <class T>
+T* dynamic_shared() {
+  return static_cast<T*>(emulation::dynamic_shared_memory());
+}
+
+using emulation::prepare_launch;
+
+}  // namespace gnn::kernels
+
+#endif
+
+namespace gnn::kernels {
 
 /// This thread's position among all threads of a one-dimensional grid.
 __device__ __forceinline__ std::int64_t global_thread() {

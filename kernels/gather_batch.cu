@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "gnn/kernels/gather_batch.h"
@@ -27,13 +28,14 @@ __global__ void gather_batch(const std::uint8_t* __restrict__ images,
     if (quads) {
       for (std::int64_t i = threadIdx.x; i < size / 4; i += blockDim.x) {
         const Pixels4 in = reinterpret_cast<const Pixels4*>(pixels)[i];
-        reinterpret_cast<Values4<T>*>(row)[i] = {
-            {fma(static_cast<T>(in.value[0]), scale, shift), fma(static_cast<T>(in.value[1]), scale, shift),
-             fma(static_cast<T>(in.value[2]), scale, shift), fma(static_cast<T>(in.value[3]), scale, shift)}};
+        reinterpret_cast<Values4<T>*>(row)[i] = {{std::fma(static_cast<T>(in.value[0]), scale, shift),
+                                                  std::fma(static_cast<T>(in.value[1]), scale, shift),
+                                                  std::fma(static_cast<T>(in.value[2]), scale, shift),
+                                                  std::fma(static_cast<T>(in.value[3]), scale, shift)}};
       }
     } else {
       for (std::int64_t i = threadIdx.x; i < size; i += blockDim.x)
-        row[i] = fma(static_cast<T>(pixels[i]), scale, shift);
+        row[i] = std::fma(static_cast<T>(pixels[i]), scale, shift);
     }
   }
 }

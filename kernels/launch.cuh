@@ -28,6 +28,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
             Args&&... args) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || block.x == 0 || block.y == 0 || block.z == 0) return;
   const CudaLaunchScope scope(device);
+  prepare_launch(kernel);
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;

@@ -1,0 +1,41 @@
+#pragma once
+
+// What tests ask of the emulated CUDA runtime. Environment variables decide how it runs, read once at its
+// first call:
+//
+//   GNN_EMULATION_SEED=N     threads of a block and blocks of a grid run in random order, another for each
+//   launch
+//                            (unset: in order)
+//   GNN_EMULATION_LAZY=1     work runs when the host waits for it, not when it is issued, and streams that
+//   nobody
+//                            waits for run late (with a seed: some of them, at random)
+//   GNN_EMULATION_DEVICES=N  number of devices, 1 by default
+//   GNN_EMULATION_MEMORY=N   MiB of memory of each device, 8192 by default
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace gnn::emulation {
+
+/// Where a failure is injected.
+enum class Call { allocation, launch, copy };
+
+/// Lets the n-th call from now on (1: the next one) return `error`, once. 0 takes it back.
+void fail_call(Call call, std::uint64_t n, cudaError_t error);
+/// Calls of that kind so far.
+std::uint64_t calls(Call call);
+
+/// What was reported (to stderr, too) since the last call of this function, oldest first.
+std::vector<std::string> take_reports();
+
+/// Launches of each kernel since the last call of this function, by demangled name.
+std::map<std::string, std::uint64_t> take_launches();
+
+/// Device allocations (cudaMalloc, cudaMallocAsync) and pinned ones that are live.
+std::size_t live_allocations();
+
+}  // namespace gnn::emulation

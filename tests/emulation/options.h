@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <random>
+
+namespace gnn::emulation {
+
+/// From the environment; see control.h.
+struct Options {
+  std::optional<std::uint64_t> seed;
+  bool lazy = false;
+  int devices = 1;
+  std::size_t memory = std::size_t{8} << 30;  // bytes of each device
+};
+const Options& options();
+
+/// Random numbers of the mode with a seed.
+std::mt19937_64& random_engine();
+
+/// Held by every call of the runtime: one call, and one kernel, at a time.
+std::recursive_mutex& runtime_mutex();
+
+}  // namespace gnn::emulation
