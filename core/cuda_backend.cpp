@@ -114,6 +114,7 @@ class CudaBackend final : public Backend {
     async_copy(index, target, source, bytes, cudaMemcpyHostToDevice, native);
   }
   void copy_to_host(int index, void* target, const void* source, std::size_t bytes, void* native) override {
+    const CudaDeviceGuard guard(index);  // the default stream to wait for is the current device's
     async_copy(index, target, source, bytes, cudaMemcpyDeviceToHost, native);
     check_cuda(cudaStreamSynchronize(stream_of(native)), "cudaStreamSynchronize");
   }

@@ -24,8 +24,10 @@ namespace gnn::emulation {
 /// Where a failure is injected.
 enum class Call { allocation, launch, copy };
 
-/// Lets the n-th call from now on (1: the next one) return `error`, once. 0 takes it back.
-void fail_call(Call call, std::uint64_t n, cudaError_t error);
+/// Lets the n-th call from now on (1: the next one), and `times` in all, return `error`. n = 0 takes it back.
+void fail_call(Call call, std::uint64_t n, cudaError_t error, std::uint64_t times = 1);
+/// Forgets a fault, which no GPU does: memory stays as it is.
+void forget_fault();
 /// Calls of that kind so far.
 std::uint64_t calls(Call call);
 

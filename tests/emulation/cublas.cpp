@@ -237,7 +237,7 @@ cublasStatus_t product(cublasHandle_t handle, cublasOperation_t op_a, cublasOper
     work.alpha = work.scalar(alpha);
     work.beta = work.scalar(beta);
   }
-  Stream* const stream = find_stream(handle->stream);
+  Stream* const stream = find_launch_stream(handle->stream);
   if (stream == nullptr || stream->device != handle->device) {
     report("a cuBLAS handle of device " + std::to_string(handle->device) +
            " is used while another device is current");

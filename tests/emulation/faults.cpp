@@ -24,6 +24,8 @@ void on_fault(int, siginfo_t* info, void*) {
   std::string text;
   if (is_stack_guard(address)) {
     text = "a CUDA thread overflowed its stack [" + thread + "]";
+  } else if (!thread.empty() && info->si_code == SI_KERNEL) {  // the processor names no address then
+    text = "a kernel used a misaligned address in a vector access [" + thread + "]";
   } else if (!thread.empty()) {
     text = "a kernel used an illegal address: " + describe(address) + " [" + thread + "]";
   } else if (locate(address).place == Place::device) {

@@ -100,7 +100,7 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* fu
     return finish(cudaErrorInvalidDeviceFunction);
   }
   Kernel& kernel = found->second;
-  Stream* const stream = find_stream(config->stream);
+  Stream* const stream = find_launch_stream(config->stream);
   if (stream == nullptr) return finish(cudaErrorInvalidResourceHandle);
   cudaError_t injected = cudaSuccess;
   if (fails_by_injection(Call::launch, injected)) return finish(injected);

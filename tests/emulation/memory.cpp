@@ -60,7 +60,10 @@ class Arena {
 
   /// Opens or closes all that has ever been used.
   void set_access(bool open) const {
-    if (top_ > 0) mprotect(base_, top_, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+    if (top_ > 0 && mprotect(base_, top_, open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+      std::perror("emulated CUDA: mprotect");
+      std::abort();
+    }
   }
 
   void* allocate(std::size_t bytes) {

@@ -14,7 +14,8 @@ namespace {
 
 struct Injection {
   std::uint64_t calls = 0;
-  std::uint64_t fails_at = 0;  // 0: never
+  std::uint64_t fails_at = 0;
+  std::uint64_t times = 0;  // that it fails, from then on
   cudaError_t error = cudaSuccess;
 };
 
@@ -50,16 +51,25 @@ cudaError_t sticky_error() {
 
 bool fails_by_injection(Call call, cudaError_t& status) {
   Injection& at = injection(call);
-  if (++at.calls != at.fails_at) return false;
-  at.fails_at = 0;
+  ++at.calls;
+  if (at.times == 0 || at.calls < at.fails_at) return false;
+  --at.times;
   status = at.error;
+  if (status == cudaErrorIllegalAddress || status == cudaErrorLaunchFailure) set_sticky_error(status);
   return true;
 }
 
-void fail_call(Call call, std::uint64_t n, cudaError_t error) {
+void forget_fault() {
+  const std::lock_guard lock(runtime_mutex());
+  set_sticky_error(cudaSuccess);
+  last_error = cudaSuccess;
+}
+
+void fail_call(Call call, std::uint64_t n, cudaError_t error, std::uint64_t times) {
   const std::lock_guard lock(runtime_mutex());
   Injection& at = injection(call);
-  at.fails_at = n == 0 ? 0 : at.calls + n;
+  at.fails_at = at.calls + n;
+  at.times = n == 0 ? 0 : times;
   at.error = error;
 }
 

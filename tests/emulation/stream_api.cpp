@@ -89,15 +89,9 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* handle, unsigned flags, i
 
 cudaError_t cudaStreamDestroy(cudaStream_t handle) {
   const std::lock_guard lock(runtime_mutex());
-  // Any device may be current; what was issued is still run.
-  const int device = current_device();
-  for (current_device() = 0; current_device() < options().devices - 1; ++current_device()) {
-    if (reinterpret_cast<Stream*>(handle)->device == current_device()) break;
-  }
   Stream* const stream = find_stream(handle);
-  current_device() = device;
   if (stream == nullptr || handle == nullptr) return finish(cudaErrorInvalidResourceHandle);
-  complete(*stream);
+  complete(*stream);  // what was issued is still run
   remove_stream(stream);
   return finish(cudaSuccess);
 }

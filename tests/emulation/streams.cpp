@@ -41,8 +41,8 @@ void for_each_stream(int device, const F& work) {
 
 void run(Stream& stream, const OperationPtr& operation);
 
-/// Runs the stream's work up to `last`, which is in its queue.
-void run_up_to(Stream& stream, const OperationPtr& last) {
+/// Runs the stream's work up to `last`, which is in its queue. (By value: the queue's own pointer goes.)
+void run_up_to(Stream& stream, OperationPtr last) {
   while (!last->done && !stream.pending.empty()) {
     const OperationPtr next = stream.pending.front();
     stream.pending.pop_front();
@@ -126,13 +126,17 @@ int& current_device() {
 Stream* find_stream(cudaStream_t handle) {
   if (handle == nullptr || handle == cudaStreamLegacy) return &default_stream(current_device());
   for (const auto& stream : streams()) {
-    if (reinterpret_cast<cudaStream_t>(stream.get()) != handle) continue;
-    if (stream->device == current_device()) return stream.get();
-    report("a stream of device " + std::to_string(stream->device) + " is used while device " +
-           std::to_string(current_device()) + " is current");
-    return nullptr;
+    if (reinterpret_cast<cudaStream_t>(stream.get()) == handle) return stream.get();
   }
   report("a stream is used that does not exist, or was destroyed");
+  return nullptr;
+}
+
+Stream* find_launch_stream(cudaStream_t handle) {
+  Stream* const stream = find_stream(handle);
+  if (stream == nullptr || stream->device == current_device()) return stream;
+  report("a launch goes to a stream of device " + std::to_string(stream->device) + " while device " +
+         std::to_string(current_device()) + " is current");
   return nullptr;
 }
 
