@@ -64,9 +64,11 @@ struct Stream {
   std::vector<std::size_t> capture_after;  // nodes that the next captured one depends on
 };
 
-/// The stream of that handle on the current device; nullptr, with a report, when it is not a live one of this
-/// device.
+/// The stream of that handle, for nullptr the default stream of the current device; nullptr, with a report,
+/// when there is none.
 Stream* find_stream(cudaStream_t handle);
+/// The same for launches, which must go to a stream of the current device.
+Stream* find_launch_stream(cudaStream_t handle);
 Stream* add_stream(int device, unsigned flags);
 void remove_stream(Stream* stream);
 
