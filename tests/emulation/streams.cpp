@@ -76,11 +76,11 @@ void run(Stream& stream, const OperationPtr& operation) {
       current_device() = device;
       if (status != cudaSuccess) set_sticky_error(status);
     }
+    operation->work = nullptr;  // here, for TSan: the kernel's threads have read the arguments that it owns
     release(&operation->order);
   });
   operation->finished = std::chrono::steady_clock::now();
   operation->done = true;
-  operation->work = nullptr;
   operation->after.clear();
 }
 
