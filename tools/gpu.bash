@@ -138,7 +138,7 @@ step_build() {
   esac
 }
 
-# run_ctest PERCENT [NAME=VALUE]: all tests.
+# run_ctest PERCENT OPTION_OF_ENV...: all tests.
 run_ctest() {
   local limit status=0 counts failed skipped jobs
   limit=$(share "$1")
@@ -159,7 +159,7 @@ run_ctest() {
 
 step_tests() { run_ctest 25 GNN_TEST_DEVICE=cuda:0; }
 
-step_all_tests() { run_ctest 25; }
+step_all_tests() { run_ctest 25 -u GNN_TEST_DEVICE; }
 
 get_training_data() { find_mnist || { setup data && download_mnist; } || get_fashion_mnist; }
 
@@ -408,6 +408,7 @@ gpu_checks() {
     find_gpu
   fi
   describe_checkout
+  setup test data  # here, as it may ask for a password
   file=$output/gpu-$(date +%Y%m%d-%H%M%S)
   work=$file
   mkdir -p "$work"

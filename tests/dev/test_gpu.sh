@@ -142,7 +142,7 @@ run() {
   local want=$1 status=0
   shift
   rm -rf "$work/runs"
-  output=$(env -u CI -u GNN_GPU_PRESET -u CUDA_VISIBLE_DEVICES -u CUDACXX -u CUDA_HOME PATH="$fake:$PATH" \
+  output=$(env -u CI -u GNN_GPU_PRESET -u CUDA_VISIBLE_DEVICES -u CUDACXX -u CUDA_HOME -u GNN_TEST_DEVICE PATH="$fake:$PATH" \
     GNN_DATA_DIR="$work/data" "$checkout/dev" gpu --output "$work/runs" "$@" 2>&1 < /dev/null) || status=$?
   [[ $status == "$want" ]] || fail "./dev gpu $*: status $status, expected $want
 $output"
