@@ -1,5 +1,5 @@
-// json_value FILE POINTER: the value there (RFC 6901), strings without quotes. Fails for what is not JSON, and where
-// there is no such value.
+// json_value FILE POINTER: the value there (RFC 6901), strings without quotes. Fails for what is not JSON,
+// and where there is no such value.
 
 #include <cstdio>
 #include <exception>

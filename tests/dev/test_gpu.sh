@@ -59,7 +59,7 @@ if [[ -e $state/ctest && ${GNN_TEST_DEVICE:-} == cuda:0 ]]; then
   printf 'Errors while running CTest\n'
   exit 8
 fi
-[[ -e $state/ctest-hangs ]] && sleep 30
+if [[ -e $state/ctest-hangs ]]; then touch "$state/hanging" && sleep 30; fi
 printf '1/2 Test #1: dev .......***Skipped   0.1 sec\n'
 printf '100%% tests passed, 0 tests failed out of 2\n'
 END
@@ -137,17 +137,26 @@ JSON
 END
 touch "$built"/tests/test_{alpha,beta_2}
 
+# gpu [OPTION...]
+gpu() {
+  exec env -u CI -u GNN_GPU_PRESET -u CUDA_VISIBLE_DEVICES -u CUDACXX -u CUDA_HOME -u GNN_TEST_DEVICE PATH="$fake:$PATH" \
+    GNN_DATA_DIR="$work/data" "$checkout/dev" gpu --output "$work/runs" "$@" 2>&1 < /dev/null
+}
+
+find_reports() {
+  json=$(find "$work/runs" -maxdepth 1 -name 'gpu-*.json' 2> /dev/null || true)
+  text=$(find "$work/runs" -maxdepth 1 -name 'gpu-*.txt' -exec cat {} + 2> /dev/null || true)
+}
+
 # run STATUS [OPTION...]: ./dev gpu must end so. Leaves `output`, and the reports in `text` and `json`.
 run() {
   local want=$1 status=0
   shift
   rm -rf "$work/runs"
-  output=$(env -u CI -u GNN_GPU_PRESET -u CUDA_VISIBLE_DEVICES -u CUDACXX -u CUDA_HOME -u GNN_TEST_DEVICE PATH="$fake:$PATH" \
-    GNN_DATA_DIR="$work/data" "$checkout/dev" gpu --output "$work/runs" "$@" 2>&1 < /dev/null) || status=$?
+  output=$(gpu "$@") || status=$?
   [[ $status == "$want" ]] || fail "./dev gpu $*: status $status, expected $want
 $output"
-  json=$(find "$work/runs" -maxdepth 1 -name 'gpu-*.json' 2> /dev/null || true)
-  text=$(find "$work/runs" -maxdepth 1 -name 'gpu-*.txt' -exec cat {} + 2> /dev/null || true)
+  find_reports
 }
 
 # says TEXT...: the text report has them all.
@@ -248,6 +257,18 @@ export GNN_GPU_SECONDS=10
 touch "$state/ctest-hangs"
 run 1 --only all-tests
 says "timed out after 2 s"
+rm "$state/hanging"
+rm -rf "$work/runs"
+gpu > "$work/output" & # interrupted while the tests run
+pid=$! status=0
+until [[ -e $state/hanging ]]; do sleep 0.1; done
+kill -TERM "$pid"
+wait "$pid" || status=$?
+[[ $status == 130 ]] || fail "interrupted: status $status"
+find_reports
+step 0 passed
+step 1 "not run"
+holds /steps/9/summary interrupted
 rm "$state/ctest-hangs"
 echo synccheck-"$built/tests/test_alpha" > "$state/sanitizer-hangs"
 run 0 --only synccheck
