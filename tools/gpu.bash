@@ -1,8 +1,7 @@
 # Sourced by ./dev: `./dev gpu`, every check that needs a GPU. The report is in tools/gpu_report.bash.
 
 gpu_steps=(build tests all-tests train bench torch memcheck racecheck initcheck synccheck)
-gpu_facts=(gpu driver "CUDA of the driver" toolkit "clocks at the start" "clocks after the benchmarks" processor
-  date commit)
+gpu_facts=(gpu driver "driver's CUDA" toolkit "clocks at start" "clocks after bench" processor date commit)
 sanitizer_exit=86  # compute-sanitizer found errors; the tests end with 0 or 1
 
 # limited SECONDS LOG COMMAND...: its status, or 124 when it was stopped after SECONDS, with all it started.
@@ -94,16 +93,16 @@ find_gpu() {
   nvcc=$(find_nvcc)
   [[ -n $nvcc ]] || cannot "there is a GPU, but no nvcc: install the CUDA toolkit, or put nvcc on PATH or into CUDACXX"
   export CUDACXX=${CUDACXX:-$nvcc}
-  toolkit=$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p' || true)
+  toolkit=$("$nvcc" --version | sed -n 's/.*release [0-9.]*, V\([0-9.]*\).*/\1/p' || true)
   header=$(nvidia-smi 2> /dev/null | sed -n 's/.*CUDA Version: *\([0-9.]*\).*/\1/p' | head -n 1 || true)
   if [[ -n $header && -n $toolkit ]] && ((${header%%.*} < ${toolkit%%.*})); then
     cannot "the driver is for CUDA $header and the toolkit ($nvcc) is CUDA $toolkit: update the driver or use an older toolkit"
   fi
   gpu[gpu]="$(gpu_query name), compute capability $(gpu_query compute_cap), $(gpu_query memory.total)"
   gpu[driver]=$(gpu_query driver_version)
-  gpu["CUDA of the driver"]=$header
+  gpu["driver's CUDA"]=$header
   gpu[toolkit]="CUDA $toolkit ($nvcc)"
-  gpu["clocks at the start"]=$(clocks)
+  gpu["clocks at start"]=$(clocks)
 }
 
 # Where the machine and the sources are told apart from others.
@@ -150,9 +149,9 @@ run_ctest() {
   failed=$(sed -n '/^The following tests FAILED:/,$s/^[[:space:]]*[0-9]* - \([^ ]*\) .*/\1/p' "$log" | tr '\n' ' ')
   skipped=$(sed -n 's/^.* \([^ ]*\) \.*\*\*\*Skipped.*/\1/p' "$log" | tr '\n' ' ')
   case $status in
-    0) conclude passed "${counts:-no summary}${skipped:+; skipped: $skipped}" ;;
+    0) conclude passed "${counts:-no summary}${skipped:+; skipped: ${skipped% }}" ;;
     124) conclude failed "timed out after $limit s" ;;
-    *) conclude failed "${counts:-ended with status $status}${failed:+; failed: $failed}" ;;
+    *) conclude failed "${counts:-ended with status $status}${failed:+; failed: ${failed% }}" ;;
   esac
   if ((status == 0)) && [[ $counts != "100%"* ]]; then conclude failed "ctest reported no passed tests"; fi
 }
@@ -243,7 +242,7 @@ step_bench() {
       item "$op" passed $((SECONDS - begin)) "measured" "$log"
     fi
   done
-  if [[ $preset != emulated ]]; then gpu["clocks after the benchmarks"]=$(clocks); fi
+  if [[ $preset != emulated ]]; then gpu["clocks after bench"]=$(clocks); fi
   conclude_items "ops' benchmarks"
 }
 

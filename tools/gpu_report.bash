@@ -53,6 +53,13 @@ is_utf8() {
   return 1
 }
 
+# json_key WORDS: "driver's CUDA" becomes driver_cuda.
+json_key() {
+  local key=${1,,}
+  key=${key//\'s/}
+  printf '%s' "${key// /_}"
+}
+
 # json_number TEXT: TEXT when it is a JSON number, else null.
 json_number() {
   if [[ $1 =~ ^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$ ]]; then printf '%s' "$1"; else printf 'null'; fi
@@ -124,7 +131,7 @@ report_json() {
   printf '{\n  "result": %s,\n  "seconds": %d,\n  "minutes": %d,\n  "preset": %s,\n' "$(json_string "$(overall)")" \
     "$1" "$minutes" "$(json_string "$preset")"
   for key in "${gpu_facts[@]}"; do
-    printf '  %s: %s,\n' "$(json_string "${key// /_}")" "$(json_string "${gpu[$key]:-}")"
+    printf '  %s: %s,\n' "$(json_string "$(json_key "$key")")" "$(json_string "${gpu[$key]:-}")"
   done
   printf '  "steps": ['
   for step in "${gpu_steps[@]}"; do
@@ -149,8 +156,8 @@ report_json() {
 report_text() {
   local key step row name result seconds summary log
   printf 'libgnn on %s\n\n' "${gpu[gpu]}"
-  for key in "${gpu_facts[@]}"; do printf '%-18s %s\n' "$key" "${gpu[$key]:-}"; done
-  printf '%-18s %s, %d s of at most %d minutes\n\n' "result" "$(overall)" "$1" "$minutes"
+  for key in "${gpu_facts[@]}"; do printf '%-19s %s\n' "$key" "${gpu[$key]:-}"; done
+  printf '%-19s %s, %d s of at most %d minutes\n\n' "result" "$(overall)" "$1" "$minutes"
   for step in "${gpu_steps[@]}"; do
     printf '%-10s  %-7s  %5d s  %s\n' "$step" "${step_result[$step]}" "${step_seconds[$step]}" "${step_summary[$step]}"
   done

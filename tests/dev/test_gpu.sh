@@ -181,10 +181,12 @@ $(cat "$json")"
 step() { holds "/steps/$1/result" "$2"; }
 
 run 0
-says 'libgnn on NVIDIA "Test" GPU' "result             passed" "2 ops' tests passed" "99.12 %, 12346 images/s" \
+says 'libgnn on NVIDIA "Test" GPU' "result              passed" "2 ops' tests passed" "99.12 %, 12346 images/s" \
   "4.5 s (end of epoch 2)" "alpha/case/cuda:0/forward" "12.3" "250.0" "no python3 with PyTorch" "skipped: dev"
 holds /result passed
 holds /gpu 'NVIDIA "Test" GPU, compute capability [N/A], [N/A]'
+holds /driver_cuda 13.0
+holds /toolkit "CUDA 13.0.1 ($fake/nvcc)"
 holds /seconds_to_99_percent 4.5
 holds /training/images_per_second 12345.6
 holds /benchmarks/1/name beta_2/case/cuda:0/forward
@@ -211,7 +213,7 @@ mv "$work/hidden" "$fake/nvidia-smi"
 
 touch "$state/ctest"
 run 1
-says "result             failed" "failed: beta_2" 'FAILED: tests' '  | got "1\2"'
+says "result              failed" "failed: beta_2" 'FAILED: tests' '  | got "1\2"'
 holds /steps/1/output/0 $'got "1\\2"\t\e[31mred\e[0m café ?? ???'
 step 1 failed
 step 2 passed
@@ -272,7 +274,7 @@ holds /steps/9/summary interrupted
 rm "$state/ctest-hangs"
 echo synccheck-"$built/tests/test_alpha" > "$state/sanitizer-hangs"
 run 0 --only synccheck
-says "result             incomplete" "alpha: cut off by the end of the time"
+says "result              incomplete" "alpha: cut off by the end of the time"
 step 9 passed
 holds /result incomplete
 GNN_GPU_TEST_SECONDS=2 run 1 --only synccheck
