@@ -402,7 +402,7 @@ gpu_checks() {
   deadline=$((SECONDS + whole_time))
   export LC_ALL=C.UTF-8 CUDA_DEVICE_ORDER=PCI_BUS_ID
   if [[ $preset == emulated* ]]; then
-    gpu[gpu]="no GPU: CUDA emulated on the CPU (its figures mean nothing)"
+    gpu[gpu]="an emulated GPU (on the CPU: the figures mean nothing)"
   else
     find_gpu
   fi
