@@ -1,4 +1,4 @@
-# Sourced by ./dev: what `./dev gpu` (tools/gpu.bash) found, as text and as JSON.
+# Sourced by tools/gpu.bash: what `./dev gpu` found, as text and as JSON.
 
 declare -A step_result step_seconds step_summary step_log
 # One line per test program under compute-sanitizer and per op of the benchmarks, tab-separated:
