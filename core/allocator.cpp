@@ -1,11 +1,13 @@
 #include "gnn/core/allocator.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -68,7 +70,8 @@ class CachingAllocator {
     const std::lock_guard lock(mutex_);
     reclaim_pending();
     const std::size_t guards = guard_bands_on ? 2 * guard_bytes : 0;
-    Block* block = take(round_up(bytes + guards, granularity), stream, bytes);
+    const std::size_t size = caching_ ? round_up(bytes + guards, granularity) : bytes + guards;
+    Block* block = take(size, stream, bytes);
     block->guarded = guards == 0 ? 0 : bytes;
     stats_.allocations++;
     stats_.allocated_bytes += static_cast<std::int64_t>(block->size);
@@ -91,6 +94,11 @@ class CachingAllocator {
     live_.erase(found);
     if (block->guarded != 0) verify_guards(*block);
     stats_.allocated_bytes -= static_cast<std::int64_t>(block->size);
+    if (!caching_) {
+      wait_for(*block);
+      return_segment(block);
+      return;
+    }
     if (block->used_by.empty()) {
       release(block);
       return;
@@ -145,7 +153,7 @@ class CachingAllocator {
  private:
   /// A live block of at least `size` bytes, from the cache or the driver.
   Block* take(std::size_t size, const Stream& stream, std::size_t requested) {
-    Block* block = find_free(size, stream);
+    Block* block = find_free(size, stream);  // without caching nothing is ever free
     if (block == nullptr) block = new_segment(size, stream);
     if (block == nullptr) {
       return_segments();
@@ -178,7 +186,8 @@ class CachingAllocator {
 
   /// A free block that is a whole new segment; nullptr when the driver has no memory or the limit is reached.
   Block* new_segment(std::size_t size, const Stream& stream) {
-    const std::size_t bytes = size < small_limit    ? small_segment
+    const std::size_t bytes = !caching_             ? size
+                              : size < small_limit  ? small_segment
                               : size < medium_limit ? medium_segment
                                                     : round_up(size, 2 * mebibyte);
     if (limit_ != 0 && static_cast<std::size_t>(stats_.reserved_bytes) + bytes > limit_) return nullptr;
@@ -278,11 +287,22 @@ class CachingAllocator {
     driver_.synchronize(device_.index);  // queued work may still use what was freed in stream order
     for (Block* block : unused) {
       free_.erase(block);
-      driver_.deallocate(device_.index, block->data);
-      stats_.driver_frees++;
-      stats_.reserved_bytes -= static_cast<std::int64_t>(block->size);
-      delete_block(block);
+      return_segment(block);
     }
+  }
+
+  /// Returns a block that is a whole segment and in no list.
+  void return_segment(Block* block) {
+    driver_.deallocate(device_.index, block->data);
+    stats_.driver_frees++;
+    stats_.reserved_bytes -= static_cast<std::int64_t>(block->size);
+    delete_block(block);
+  }
+
+  /// Blocks the host until the streams that used the block are done with what was issued to them.
+  void wait_for(const Block& block) {
+    driver_.synchronize_stream(device_.index, block.stream);
+    for (const Stream& stream : block.used_by) driver_.synchronize_stream(device_.index, stream.native());
   }
 
   void write_guards(const Block& block) {
@@ -308,6 +328,7 @@ class CachingAllocator {
   }
 
   const Device device_;
+  const bool caching_ = caching_enabled();
   Backend& driver_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Block>> blocks_;  // all descriptors ever made
@@ -348,6 +369,14 @@ void empty_cache(Device device) {
 
 void set_memory_limit(Device device, std::size_t bytes) {
   allocator_of(device).set_limit(bytes);
+}
+
+bool caching_enabled() {
+  static const bool enabled = [] {
+    const char* value = std::getenv("GNN_NO_CACHING");
+    return value == nullptr || std::string_view(value).empty() || std::string_view(value) == "0";
+  }();
+  return enabled;
 }
 
 bool set_guard_bands(bool on) {

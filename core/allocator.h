@@ -26,11 +26,17 @@
 //   then all unused segments of the device are returned and the request is tried once more; if that fails as
 //   well, OutOfMemoryError is thrown with the numbers, and nothing has changed.
 // * Memory is not cleared. All functions may be called from several threads.
+//
+// Without caching, for tools that watch memory (compute-sanitizer, AddressSanitizer …): with GNN_NO_CACHING
+// set in the environment to anything but 0, when the process first allocates, every block is a driver
+// allocation of its own of exactly the requested size (and its guard bands), and goes back to the driver as
+// soon as it is freed: the host waits for the block's stream and those that used it first. An access outside
+// a tensor, or after its end, is then one outside of live driver memory. Slow, and the same results.
 
 namespace gnn {
 
 struct MemoryStats {
-  std::int64_t allocated_bytes = 0;       ///< in live blocks, after rounding
+  std::int64_t allocated_bytes = 0;       ///< in live blocks, after rounding (without caching: exactly)
   std::int64_t reserved_bytes = 0;        ///< held from the driver, live and cached
   std::int64_t peak_allocated_bytes = 0;  ///< highest allocated_bytes since reset_peak_stats()
   std::int64_t peak_reserved_bytes = 0;   ///< highest reserved_bytes since reset_peak_stats()
@@ -48,6 +54,9 @@ GNN_API void empty_cache(Device device);
 /// Lets the allocator of `device` hold at most `bytes` from the driver (0: no limit); beyond it acts as if
 /// the driver had no memory left.
 GNN_API void set_memory_limit(Device device, std::size_t bytes);
+
+/// False when GNN_NO_CACHING was set (see above).
+GNN_API bool caching_enabled();
 
 /// Debugging aid: while on, every new block is filled with 0xff (NaN in every floating dtype, -1 in the
 /// signed integers) and surrounded by 512-byte guard bands that are verified when it is freed and by

@@ -13,9 +13,10 @@ using Clock = std::chrono::steady_clock;
 class CpuBackend final : public Backend {
  public:
   void* allocate(int, std::size_t bytes) override {
-    constexpr std::size_t alignment = 4096;
-    if (bytes > SIZE_MAX - alignment) return nullptr;
-    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    // Not aligned_alloc: its size must be a multiple of the alignment, which would hide what is behind the
+    // end.
+    void* data = nullptr;
+    return posix_memalign(&data, 4096, bytes) == 0 ? data : nullptr;
   }
   void deallocate(int, void* data) override { std::free(data); }
 

@@ -135,6 +135,7 @@ void write_report(const Options& options, const gnn::ImageDatasets& data, gnn::D
       {"images_per_second", outcome.history.samples_per_second},
       {"parameters_sha256", outcome.parameters_sha256}};
   for (const gnn::EpochResult& epoch : outcome.history.epochs) {
+    report["seconds_at_epoch_end"].push_back(epoch.elapsed_seconds);
     report["lr_by_epoch"].push_back(epoch.lr);
     report["train_loss"].push_back(epoch.train_loss);
     report["train_accuracy"].push_back(epoch.train_accuracy);

@@ -1,4 +1,4 @@
-// The contract at the top of core/allocator.h.
+// The contract at the top of core/allocator.h. Runs twice: as it is, and with GNN_NO_CACHING=1.
 
 #include <gtest/gtest.h>
 
@@ -8,13 +8,14 @@
 #include "gnn/core/allocator.h"
 #include "gnn/core/error.h"
 #include "gnn/core/tensor.h"
+#include "gnn/layers/fill.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
 namespace {
 
 /// Sizes are exact without guard bands; the cache is empty before each test.
-class Allocator : public DeviceTest {
+class AllocatorTest : public DeviceTest {
  protected:
   void SetUp() override {
     guards_ = set_guard_bands(false);
@@ -38,11 +39,32 @@ class Allocator : public DeviceTest {
   MemoryStats start_;
 };
 
-GNN_INSTANTIATE_FOR_DEVICES(Allocator);
-
 constexpr std::int64_t mebibyte = 1 << 20;
 
-TEST_P(Allocator, RoundsAndCutsSegments) {
+/// What holds with and without caching.
+class Allocator : public AllocatorTest {};
+GNN_INSTANTIATE_FOR_DEVICES(Allocator);
+
+class CachingAllocator : public AllocatorTest {
+ protected:
+  void SetUp() override {
+    AllocatorTest::SetUp();
+    if (!caching_enabled()) GTEST_SKIP() << "tests caching, which GNN_NO_CACHING turns off";
+  }
+};
+GNN_INSTANTIATE_FOR_DEVICES(CachingAllocator);
+
+class UncachedAllocator : public AllocatorTest {
+ protected:
+  void SetUp() override {
+    AllocatorTest::SetUp();
+    if (caching_enabled()) GTEST_SKIP() << "tests what GNN_NO_CACHING=1 does (ctest: allocator_uncached)";
+  }
+  std::int64_t driver_frees() const { return memory_stats(device()).driver_frees - start_.driver_frees; }
+};
+GNN_INSTANTIATE_FOR_DEVICES(UncachedAllocator);
+
+TEST_P(CachingAllocator, RoundsAndCutsSegments) {
   const Tensor a = block(1);
   EXPECT_EQ(allocated(), 512);
   EXPECT_EQ(reserved(), 2 * mebibyte);
@@ -56,7 +78,7 @@ TEST_P(Allocator, RoundsAndCutsSegments) {
   EXPECT_EQ(driver_calls(), 3);
 }
 
-TEST_P(Allocator, ReusesAndMerges) {
+TEST_P(CachingAllocator, ReusesAndMerges) {
   const void* first = nullptr;
   {
     const Tensor a = block(1000);
@@ -76,7 +98,7 @@ TEST_P(Allocator, EmptyTensorsTakeNothing) {
   EXPECT_EQ(memory_stats(device()).allocations, start_.allocations);
 }
 
-TEST_P(Allocator, EmptyCacheKeepsWhatIsUsed) {
+TEST_P(CachingAllocator, EmptyCacheKeepsWhatIsUsed) {
   const Tensor kept = block(30 * mebibyte);
   { const Tensor dropped = block(50 * mebibyte); }
   EXPECT_EQ(reserved(), 80 * mebibyte);
@@ -84,7 +106,7 @@ TEST_P(Allocator, EmptyCacheKeepsWhatIsUsed) {
   EXPECT_EQ(reserved(), 30 * mebibyte);
 }
 
-TEST_P(Allocator, OutOfMemoryFreesTheCacheFirstAndThenSaysTheNumbers) {
+TEST_P(CachingAllocator, OutOfMemoryFreesTheCacheFirstAndThenSaysTheNumbers) {
   set_memory_limit(device(), static_cast<std::size_t>(start_.reserved_bytes + 60 * mebibyte));
   { const Tensor cached = block(40 * mebibyte); }
   const Tensor fits = block(50 * mebibyte);  // only after the cached 40 MiB went back
@@ -100,7 +122,7 @@ TEST_P(Allocator, OutOfMemoryFreesTheCacheFirstAndThenSaysTheNumbers) {
   const Tensor still_works = block(1000);
 }
 
-TEST_P(Allocator, StreamsDoNotShareFreedBlocks) {
+TEST_P(CachingAllocator, StreamsDoNotShareFreedBlocks) {
   const Stream side = Stream::create(device());
   const void* freed = nullptr;
   {
@@ -114,7 +136,7 @@ TEST_P(Allocator, StreamsDoNotShareFreedBlocks) {
   EXPECT_EQ(block(1000).raw_data(), freed);
 }
 
-TEST_P(Allocator, ABlockUsedByAnotherStreamWaitsForIt) {
+TEST_P(CachingAllocator, ABlockUsedByAnotherStreamWaitsForIt) {
   const Stream side = Stream::create(device());
   const void* freed = nullptr;
   {
@@ -149,6 +171,80 @@ TEST_P(Allocator, GuardBandsCatchWritesOnBothSides) {
   EXPECT_EQ(violations[1], "cpu: a write 1 bytes behind the end of a block of 100 bytes");
   set_guard_bands(false);
 }
+
+TEST_P(UncachedAllocator, EveryBlockIsADriverAllocationOfItsSize) {
+  for (const std::int64_t bytes : {std::int64_t{1}, std::int64_t{513}, 3 * mebibyte, 30 * mebibyte + 1}) {
+    const MemoryStats before = memory_stats(device());
+    {
+      const Tensor a = block(bytes);
+      EXPECT_EQ(allocated(), bytes);
+      EXPECT_EQ(reserved(), bytes);
+      EXPECT_EQ(memory_stats(device()).driver_allocations, before.driver_allocations + 1);
+      EXPECT_EQ(memory_stats(device()).driver_frees, before.driver_frees);
+    }
+    EXPECT_EQ(allocated(), 0);
+    EXPECT_EQ(reserved(), 0) << "freed blocks go back to the driver";
+    EXPECT_EQ(memory_stats(device()).driver_frees, before.driver_frees + 1);
+  }
+  EXPECT_EQ(memory_stats(device()).peak_reserved_bytes - start_.reserved_bytes, 30 * mebibyte + 1);
+}
+
+TEST_P(UncachedAllocator, GuardBandsAddToTheSize) {
+  set_guard_bands(true);
+  const Tensor a = block(100);
+  set_guard_bands(false);
+  EXPECT_EQ(allocated(), 100 + 2 * 512);
+  EXPECT_EQ(reserved(), 100 + 2 * 512);
+}
+
+TEST_P(UncachedAllocator, TheMemoryLimitHolds) {
+  set_memory_limit(device(), static_cast<std::size_t>(start_.reserved_bytes + 60 * mebibyte));
+  {
+    const Tensor held = block(40 * mebibyte);
+    try {
+      const Tensor too_much = block(20 * mebibyte + 1);
+      FAIL() << "more than the limit was allocated";
+    } catch (const OutOfMemoryError& error) {
+      EXPECT_NE(std::string(error.what()).find("20971521 bytes were asked for"), std::string::npos)
+          << error.what();
+    }
+    EXPECT_EQ(reserved(), 40 * mebibyte) << "a failed allocation changes nothing";
+    const Tensor exactly_the_rest = block(20 * mebibyte);
+  }
+  const Tensor all = block(60 * mebibyte);
+}
+
+TEST_P(UncachedAllocator, ABlockIsFreedWhenTheStreamsThatUsedItAreDone) {
+  const Stream side = Stream::create(device());
+  Tensor target = block(20 * mebibyte);
+  Event used(device());
+  {
+    const Tensor source = full({20 * mebibyte}, 7, {DType::uint8, device()});
+    Event filled(device());
+    filled.record(Stream::current(device()));
+    filled.wait(side);
+    const StreamGuard guard(side);
+    target.copy_from(source);
+    source.record_stream(side);
+    target.record_stream(side);
+    used.record(side);
+  }
+  EXPECT_TRUE(used.done());
+  EXPECT_EQ(driver_frees(), 1);
+  EXPECT_EQ(target.to_vector<std::uint8_t>(), std::vector<std::uint8_t>(20 * mebibyte, 7));
+}
+
+#ifdef __SANITIZE_ADDRESS__
+TEST_P(UncachedAllocator, AddressSanitizerSeesTheFirstByteOutside) {
+  if (device().is_cuda()) GTEST_SKIP() << "the host cannot write there";
+  Tensor a = block(100);
+  auto* data = a.mutable_data<std::uint8_t>();
+  EXPECT_DEATH(data[100] = 1, "heap-buffer-overflow");
+  EXPECT_DEATH(data[-1] = 1, "heap-buffer-overflow");
+  a = Tensor();
+  EXPECT_DEATH(data[0] = 1, "heap-use-after-free");
+}
+#endif
 
 TEST_P(Allocator, ThreadsMayAllocateAtOnce) {
   std::vector<std::thread> threads;

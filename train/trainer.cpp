@@ -170,6 +170,7 @@ History Trainer::fit(DataLoader& train, const FitOptions& options) {
       history.stopped = true;
       break;
     }
+    result.elapsed_seconds = watch.seconds();
     training_seconds += result.seconds;
     trained_samples += result.samples_per_second * result.seconds;
     history.epochs.push_back(result);

@@ -32,6 +32,7 @@ struct EpochResult {
   double validation_accuracy = std::numeric_limits<double>::quiet_NaN();
   double lr = 0;                  ///< of the first parameter group in the epoch's first step
   double seconds = 0;             ///< of its training, without validation
+  double elapsed_seconds = 0;     ///< from the start of fit() to its end, validation included
   double samples_per_second = 0;  ///< of its training
 };
 

@@ -29,7 +29,7 @@ expect 0 "./dev train" "$dev"
 expect 1 'unknown command "fly"' "$dev" fly
 expect 1 'name a data set' "$dev" data cifar
 expect 1 'unknown option "--fix"' "$dev" format --fix
-for command in train test build bench data setup format clean; do
+for command in train test build bench gpu data setup format clean; do
   expect 0 "./dev $command" "$dev" "$command" --help
   [[ $("$dev") == *"./dev $command "* ]] || fail "./dev does not list $command"
 done

@@ -1,5 +1,5 @@
 // main of every test program: guard bands around all tensors, NaN in all new memory, verified after each
-// test.
+// test. Not with GNN_NO_CACHING: a tool is to see the first byte outside a tensor, and what nobody wrote.
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ class GuardBandListener : public ::testing::EmptyTestEventListener {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  gnn::set_guard_bands(true);
+  gnn::set_guard_bands(gnn::caching_enabled());
   ::testing::UnitTest::GetInstance()->listeners().Append(new GuardBandListener);
   return RUN_ALL_TESTS();
 }
