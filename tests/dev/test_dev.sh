@@ -29,7 +29,10 @@ expect 0 "./dev train" "$dev"
 expect 1 'unknown command "fly"' "$dev" fly
 expect 1 'name a data set' "$dev" data cifar
 expect 1 'unknown option "--fix"' "$dev" format --fix
-for command in train test build bench data setup format clean; do
+expect 1 'unknown option "--all"' "$dev" kernels --all
+PTXSIM_HOME='' expect 1 'PTXSIM_HOME to the folder' "$dev" test ptxsim
+PTXSIM_HOME=$work expect 1 'PTXSIM_HOME to the folder' "$dev" kernels --traffic
+for command in train test build bench kernels data setup format clean; do
   expect 0 "./dev $command" "$dev" "$command" --help
   [[ $("$dev") == *"./dev $command "* ]] || fail "./dev does not list $command"
 done
