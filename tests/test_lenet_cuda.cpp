@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <vector>
 
@@ -15,7 +14,7 @@ namespace gnn::testing {
 namespace {
 
 constexpr std::int64_t train_images = 6000;
-constexpr std::int64_t batch_size = 64;
+constexpr std::int64_t batch_size = 16;
 
 ImageDataset first(const ImageDataset& data, std::int64_t count) {
   ImageDataset part = data;
@@ -24,10 +23,14 @@ ImageDataset first(const ImageDataset& data, std::int64_t count) {
   return part;
 }
 
+LeNet seeded_lenet() {
+  manual_seed(1);
+  return LeNet();
+}
+
 struct LeNetRun {
   LeNetRun(const ImageDataset& data, Device device)
       : loader(data, {.batch_size = batch_size, .shuffle = true, .seed = 1, .device = device}) {
-    manual_seed(1);
     model.to(device);
   }
 
@@ -36,12 +39,14 @@ struct LeNetRun {
     const Tensor loss = cross_entropy(model(batch.inputs), batch.labels);
     loss.backward();
     optimizer.step();
+    schedule.step();
     return loss.item();
   }
 
-  LeNet model;
+  LeNet model = seeded_lenet();
   DataLoader loader;
-  SGD optimizer{model.parameters(), {.lr = 0.01, .momentum = 0.9, .weight_decay = 5e-4}};
+  SGD optimizer{model.parameters(), {.lr = 0.015, .momentum = 0.9, .weight_decay = 5e-4}};
+  CosineLR schedule{optimizer, loader.batches()};
 };
 
 TEST(LeNetOnCuda, LearnsMnistAndFollowsTheCpu) {
@@ -53,6 +58,7 @@ TEST(LeNetOnCuda, LearnsMnistAndFollowsTheCpu) {
         << "CI is set, and MNIST is in neither $GNN_DATA_DIR/mnist nor the cache";
     GTEST_SKIP() << "MNIST is not on this machine; ./dev data mnist gets it";
   }
+  const bool guards = set_guard_bands(false);  // of every step's memory they would be most of the traffic
   const ImageDatasets data = load_mnist();
   const ImageDataset train = first(data.train, train_images);
 
@@ -64,16 +70,17 @@ TEST(LeNetOnCuda, LearnsMnistAndFollowsTheCpu) {
   std::size_t i = 0;
   for (const Batch& batch : cpu.loader) {
     const double loss = cpu.step(batch);
+    // The same float32 operations in another order of summation: they differ by 1e-6 at most where all is
+    // well, and a wrong gradient by far more than ten times that.
     EXPECT_NEAR(losses[i], loss, 1e-5 * (1 + loss)) << "step " << i;
-    std::printf("%zu %g %g\n", i, loss, losses[i] - loss);
     if (++i == 20) break;
   }
 
   DataLoader test(data.test, {.batch_size = 1000, .device = *device});
   const Evaluation result = Trainer(here.model, here.optimizer).evaluate(test);
-  std::printf("%g\n", result.accuracy);
   EXPECT_EQ(result.samples, 10000);
-  EXPECT_GE(result.accuracy, 0.95);
+  EXPECT_GE(result.accuracy, 0.95);  // 0.962
+  set_guard_bands(guards);
 }
 
 }  // namespace
