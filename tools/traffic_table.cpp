@@ -82,14 +82,13 @@ void print_report(const char* path) {
   for (const json& kernel : kernels) print_kernel(short_name(kernel.at("name")), kernel);
   print_kernel("total", report.at("total"));
 
-  fmt::print(
-      "\nsect./req.: 32-byte sectors per access of a warp / the bytes asked for, as sectors (the first is "
-      "larger\n"
-      "where lanes waste parts of sectors, and smaller where they read the same). moved: by loads and "
-      "stores,\n"
-      "before any cache. over floor: moved, over each sector once per launch. conflicts: shared-memory "
-      "wavefronts\n"
-      "over the least. active: lanes per instruction, of 32. Kernels of cuBLAS are not simulated.\n\n");
+  fmt::print(R"(
+sect./req.: 32-byte sectors per access of a warp / the bytes asked for, as sectors (the first is larger
+where lanes waste parts of sectors, and smaller where they read the same). moved: by loads and stores,
+before any cache. over floor: moved, over each sector once per launch. conflicts: shared-memory wavefronts
+over the least. active: lanes per instruction, of 32. Kernels of cuBLAS are not simulated.
+
+)");
   fmt::print("kernel launches: {}\n", report.at("total").at("launches").get<std::int64_t>());
   for (const auto& [name, call] : report.at("blas").items()) {
     fmt::print("{}: {} calls, {:.1f} MFLOP, {:.1f} KiB\n", name, call.at("calls").get<std::int64_t>(),
