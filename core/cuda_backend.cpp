@@ -1,3 +1,4 @@
+#include <cuda_profiler_api.h>
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
@@ -229,6 +230,14 @@ std::string device_name(int index) {
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
   return fmt::format("{} (sm_{}{})", properties.name, properties.major, properties.minor);
+}
+
+void profiler_start() {
+  if (is_available()) check_cuda(cudaProfilerStart(), "cudaProfilerStart");
+}
+
+void profiler_stop() {
+  if (is_available()) check_cuda(cudaProfilerStop(), "cudaProfilerStop");
 }
 
 }  // namespace cuda

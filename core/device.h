@@ -47,5 +47,12 @@ GNN_API int device_count();
 /// For example "NVIDIA H100 80GB HBM3 (sm_90)"; throws DeviceError for an index out of range.
 GNN_API std::string device_name(int index);
 
+/// Between these two a profiler records (nsys profile -c cudaProfilerApi, ncu --profile-from-start off): put
+/// them around the steps of interest, after some that warm up. Work is issued, not finished, when an
+/// operation returns, so synchronize(device) comes before each. Without effect where is_available() is false
+/// or no profiler runs; a failing call throws CudaError.
+GNN_API void profiler_start();
+GNN_API void profiler_stop();
+
 }  // namespace cuda
 }  // namespace gnn

@@ -26,7 +26,7 @@ struct Batch {
 
 // A row is a warp's or a block's. It is read twice at most, the second time from a cache.
 template <int Threads, class T>
-__global__ void __launch_bounds__(row_block) cross_entropy_kernel(Batch<T> batch) {
+__global__ void __launch_bounds__(row_block, unspilled_blocks<T>) cross_entropy_kernel(Batch<T> batch) {
   const int rank = static_cast<int>(threadIdx.x) % Threads;
   constexpr int rows_per_block = row_block / Threads;
   const std::int64_t classes = batch.classes;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "gnn/core/cuda_check.h"
@@ -37,6 +38,12 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
   check_cuda(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(std::forward<Args>(args))...),
              "cudaLaunchKernelEx");
 }
+
+/// Second argument of __launch_bounds__ for kernels of 256 threads in which ptxas would spill float64
+/// registers to get another block onto a multiprocessor: with 4 blocks a thread has 64 registers. 0 leaves
+/// the choice to ptxas.
+template <class T>
+inline constexpr int unspilled_blocks = std::is_same_v<T, double> ? 4 : 0;
 
 /// Threads per block of element-wise kernels.
 inline constexpr int elementwise_block = 256;

@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(row_block)
 
 // A thread for each column: neighbouring threads read neighbouring elements.
 template <class T>
-__global__ void __launch_bounds__(elementwise_block)
+__global__ void __launch_bounds__(elementwise_block, unspilled_blocks<T>)
     softmax_columns_kernel(const T* x, ReduceDims dims, bool log, T* y) {
   for (std::int64_t at = global_thread(); at < dims.outer * dims.inner; at += grid_threads()) {
     const std::int64_t offset = at / dims.inner * dims.reduced * dims.inner + at % dims.inner;

@@ -52,7 +52,7 @@ __device__ __forceinline__ void store_vector(T* target, const Vector<T, N>& vect
 /// y[i] = f(x[i]…): N elements per thread and step, so that the widest type moves in 16-byte accesses. y may
 /// be one of the inputs.
 template <int N, class F, class Y, class... X>
-__global__ void __launch_bounds__(elementwise_block)
+__global__ void __launch_bounds__(elementwise_block, unspilled_blocks<Y>)
     elementwise_kernel(std::int64_t count, F f, Y* y, const X*... x) {
   for (std::int64_t i = global_thread() * N; i < count; i += grid_threads() * N) {
     const std::int64_t valid = count - i;

@@ -102,6 +102,19 @@ TEST(Device, ParsesAndExplains) {
   EXPECT_THROW(set_num_threads(0), ValueError);
 }
 
+TEST(Device, AProfiledRegionIsHarmlessEverywhere) {
+  // With a profiler or without, with a GPU or without; in pairs or not.
+  cuda::profiler_stop();
+  cuda::profiler_start();
+  cuda::profiler_start();
+  for (const Device device : test_devices()) {
+    EXPECT_EQ(from_values<double>({2.5}, {}, device).item(), 2.5);
+    synchronize(device);
+  }
+  cuda::profiler_stop();
+  cuda::profiler_stop();
+}
+
 TEST(Tensor, RoundTripsThroughEveryDevice) {
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   for (const Device device : test_devices()) {

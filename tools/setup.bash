@@ -17,6 +17,7 @@ ccache                 test           compiles nothing twice across build folder
 pkg-config             test           how some programs find libgnn: tested
 curl                   test,data      downloads data sets
 ca-certificates        data           trusts the mirrors' certificates
+libopenblas-dev        ptxsim         OpenBLAS: matrix products of the simulated device
 dataset-fashion-mnist  fashion-mnist  Fashion-MNIST, a stand-in for MNIST
 clang-format           format         formats the sources
 END

@@ -29,10 +29,35 @@ expect 0 "./dev train" "$dev"
 expect 1 'unknown command "fly"' "$dev" fly
 expect 1 'name a data set' "$dev" data cifar
 expect 1 'unknown option "--fix"' "$dev" format --fix
-for command in train test build bench gpu data setup format clean; do
+expect 1 'unknown option "--all"' "$dev" kernels --all
+PTXSIM_HOME='' expect 1 'PTXSIM_HOME to the folder' "$dev" test ptxsim
+PTXSIM_HOME=$work expect 1 'PTXSIM_HOME to the folder' "$dev" kernels --traffic
+for command in train test build bench gpu kernels data setup format clean; do
   expect 0 "./dev $command" "$dev" "$command" --help
   [[ $("$dev") == *"./dev $command "* ]] || fail "./dev does not list $command"
 done
+
+# table LIST: ./dev kernels' table for a kernel with a stack, with LIST in the place of kernels/stack_use.txt.
+table() {
+  printf '%s\n' "$1" > "$work/list"
+  awk -v allowed="$work/list" -f "$root/tools/kernels.awk" << 'END'
+.entry gnn::kernels::(anonymous namespace)::f<4, float>(float const*)
+.maxntid 512, 1, 1
+ptxas info    : Compiling entry function 'void gnn::kernels::(anonymous namespace)::f<4, float>(float const*)' for 'sm_90'
+ptxas info    : Function properties for void gnn::kernels::(anonymous namespace)::f<4, float>(float const*)
+    16 bytes stack frame, 8 bytes spill stores, 12 bytes spill loads
+ptxas info    : Function properties for slow_path
+    24 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 40 registers, used 1 barriers, 64 bytes smem
+END
+}
+row='sm_90   512   40     64     40      8     12'
+expect 1 "$row!    75 %  f<4,float>" table ""
+expect 0 "$row*    75 %  f<4,float>" table "40 12 f<*,float> reason"
+expect 1 "$row!" table "39 12 f<*,float> reason"
+expect 1 "$row!" table "40 11 f<*,float> reason"
+expect 1 "$row!" table "40 12 f reason"
+expect 1 'no kernel needs the line "g<4,float>"' table $'40 12 f<*,float> reason\n40 12 g<4,float> reason'
 
 source "$root/tools/data.bash"
 if ! real=$(find_mnist); then

@@ -1,0 +1,87 @@
+// LeNet on MNIST with the CUDA code, on whatever stands in for the device: a GPU, the emulated runtime or a
+// simulator. As much of MNIST as those get through in a minute.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "gnn/gnn.h"
+#include "support/op_check.h"
+
+namespace gnn::testing {
+namespace {
+
+constexpr std::int64_t train_images = 6000;
+constexpr std::int64_t batch_size = 16;
+
+ImageDataset first(const ImageDataset& data, std::int64_t count) {
+  ImageDataset part = data;
+  part.images = data.images.alias({count, 1, 28, 28}, 0);
+  part.labels = data.labels.alias({count}, 0);
+  return part;
+}
+
+LeNet seeded_lenet() {
+  manual_seed(1);
+  return LeNet();
+}
+
+struct LeNetRun {
+  LeNetRun(const ImageDataset& data, Device device)
+      : loader(data, {.batch_size = batch_size, .shuffle = true, .seed = 1, .device = device}) {
+    model.to(device);
+  }
+
+  double step(const Batch& batch) {
+    optimizer.zero_grad();
+    const Tensor loss = cross_entropy(model(batch.inputs), batch.labels);
+    loss.backward();
+    optimizer.step();
+    schedule.step();
+    return loss.item();
+  }
+
+  LeNet model = seeded_lenet();
+  DataLoader loader;
+  SGD optimizer{model.parameters(), {.lr = 0.015, .momentum = 0.9, .weight_decay = 5e-4}};
+  CosineLR schedule{optimizer, loader.batches()};
+};
+
+TEST(LeNetOnCuda, LearnsMnistAndFollowsTheCpu) {
+  const std::vector<Device> devices = test_devices();
+  const auto device = std::find_if(devices.begin(), devices.end(), [](Device d) { return d.is_cuda(); });
+  if (device == devices.end()) GTEST_SKIP() << "no CUDA device: " << cuda::unavailable_reason();
+  if (find_dataset("mnist").empty()) {
+    ASSERT_EQ(std::getenv("CI"), nullptr)
+        << "CI is set, and MNIST is in neither $GNN_DATA_DIR/mnist nor the cache";
+    GTEST_SKIP() << "MNIST is not on this machine; ./dev data mnist gets it";
+  }
+  const bool guards = set_guard_bands(false);  // of every step's memory they would be most of the traffic
+  const ImageDatasets data = load_mnist();
+  const ImageDataset train = first(data.train, train_images);
+
+  LeNetRun here(train, *device);
+  std::vector<double> losses;
+  for (const Batch& batch : here.loader) losses.push_back(here.step(batch));
+
+  LeNetRun cpu(train, Device::cpu());
+  std::size_t i = 0;
+  for (const Batch& batch : cpu.loader) {
+    const double loss = cpu.step(batch);
+    // The same float32 operations in another order of summation: they differ by 1e-6 at most where all is
+    // well, and a wrong gradient by far more than ten times that.
+    EXPECT_NEAR(losses[i], loss, 1e-5 * (1 + loss)) << "step " << i;
+    if (++i == 20) break;
+  }
+
+  DataLoader test(data.test, {.batch_size = 1000, .device = *device});
+  const Evaluation result = Trainer(here.model, here.optimizer).evaluate(test);
+  EXPECT_EQ(result.samples, 10000);
+  EXPECT_GE(result.accuracy, 0.95);  // 0.962
+  set_guard_bands(guards);
+}
+
+}  // namespace
+}  // namespace gnn::testing

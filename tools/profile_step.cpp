@@ -1,0 +1,72 @@
+// Trains LeNet for a few steps on random images, the last of them between profiler_start() and
+// profiler_stop(). ./dev kernels --traffic counts it, and a profiler can record it on a GPU, for example:
+//   nsys profile -c cudaProfilerApi profile_step
+//   ncu --profile-from-start off profile_step
+
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "gnn/gnn.h"
+
+namespace {
+
+constexpr std::int64_t batch_size = 64;
+constexpr std::int64_t warm_up = 3;
+constexpr std::int64_t steps = warm_up + 1;
+
+gnn::ImageDataset random_images(std::int64_t count) {
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::int64_t> labels;
+  std::uint32_t state = 1;
+  for (std::int64_t i = 0; i < count; ++i) {
+    labels.push_back(i % 10);
+    for (int pixel = 0; pixel < 28 * 28; ++pixel) {
+      state = state * 1664525 + 1013904223;
+      pixels.push_back(static_cast<std::uint8_t>(state >> 24));
+    }
+  }
+  gnn::ImageDataset data;
+  data.name = "random";
+  data.images = gnn::from_values(pixels, {count, 1, 28, 28});
+  data.labels = gnn::from_values(labels, {count});
+  for (int label = 0; label < 10; ++label) data.class_names.push_back(std::to_string(label));
+  return data;
+}
+
+void run(gnn::Device device) {
+  gnn::manual_seed(1);
+  gnn::LeNet model;
+  model.to(device);
+  gnn::SGD optimizer(model.parameters(), {.lr = 0.01, .momentum = 0.9, .weight_decay = 5e-4});
+  // A batch more than there are steps: asking for the next one is part of every step.
+  gnn::DataLoader loader(random_images(batch_size * (steps + 1)),
+                         {.batch_size = batch_size, .shuffle = true, .device = device});
+  gnn::DataLoader::Iterator batch = loader.begin();
+  for (std::int64_t step = 0; step < steps; ++step) {
+    if (step == warm_up) {
+      gnn::synchronize(device);
+      gnn::cuda::profiler_start();
+    }
+    optimizer.zero_grad();
+    gnn::cross_entropy(model(batch->inputs), batch->labels).backward();
+    optimizer.step();
+    ++batch;
+  }
+  gnn::synchronize(device);
+  gnn::cuda::profiler_stop();
+}
+
+}  // namespace
+
+int main() {
+  try {
+    run(gnn::Device::parse("cuda"));
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "profile_step: %s\n", error.what());
+    return 1;
+  }
+}
