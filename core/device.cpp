@@ -8,6 +8,7 @@
 
 #include "gnn/core/backend.h"
 #include "gnn/core/check.h"
+#include "gnn/core/config.h"
 
 namespace gnn {
 namespace {

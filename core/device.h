@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "gnn/core/config.h"
 #include "gnn/core/export.h"
 
 namespace gnn {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "gnn/core/check.h"
+#include "gnn/core/config.h"
 #include "gnn/kernels/fast_exp.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/row_loops.h"

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "gnn/core/config.h"
 #include "gnn/core/context.h"
 #include "gnn/core/device.h"
 #include "gnn/core/tensor.h"

@@ -11,8 +11,8 @@ step_build() {
   esac
 }
 
-# run_ctest PERCENT OPTION_OF_ENV...: all tests.
-run_ctest() {
+# run_all_tests PERCENT OPTION_OF_ENV...: all tests.
+run_all_tests() {
   local limit status=0 counts failed skipped jobs
   limit=$(share "$1")
   shift
@@ -30,9 +30,9 @@ run_ctest() {
   if ((status == 0)) && [[ $counts != "100%"* ]]; then conclude failed "ctest reported no passed tests"; fi
 }
 
-step_tests() { run_ctest 25 GNN_TEST_DEVICE=cuda:0; }
+step_tests() { run_all_tests 25 GNN_TEST_DEVICE=cuda:0; }
 
-step_all_tests() { run_ctest 25 -u GNN_TEST_DEVICE; }
+step_all_tests() { run_all_tests 25 -u GNN_TEST_DEVICE; }
 
 get_training_data() { find_mnist || { setup data && download_mnist; } || get_fashion_mnist; }
 

@@ -14,10 +14,11 @@ libcli11-dev           train,test     CLI11: options of the example programs
 libgtest-dev           test           GoogleTest: the tests
 libbenchmark-dev       test           Google Benchmark: the benchmarks
 ccache                 test           compiles nothing twice across build folders
+libboost-context-dev   emulated       Boost.Context: fibers, one for each CUDA thread that waits
+libopenblas-dev        emulated,ptxsim  OpenBLAS: matrix products of the emulated and of the simulated device
 pkg-config             test           how some programs find libgnn: tested
 curl                   test,data      downloads data sets
 ca-certificates        data           trusts the mirrors' certificates
-libopenblas-dev        ptxsim         OpenBLAS: matrix products of the simulated device
 dataset-fashion-mnist  fashion-mnist  Fashion-MNIST, a stand-in for MNIST
 clang-format           format         formats the sources
 END

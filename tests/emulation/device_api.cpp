@@ -1,5 +1,7 @@
 // Devices, errors, peers.
 
+#include <cuda_profiler_api.h>
+
 #include <cstdio>
 #include <cstring>
 #include <mutex>

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <map>
 #include <memory>
 #include <vector>
@@ -24,9 +23,8 @@ constexpr std::size_t alignment = 256;
 constexpr std::size_t gap = 256;  // at least, behind every allocation
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 constexpr std::size_t reserved = std::size_t{128} << 30;  // addresses of a device
-constexpr std::size_t window = std::size_t{4} << 30;      // addresses before low ones are used again
-constexpr std::size_t quarantine = std::size_t{64} << 20;
-constexpr std::size_t most_poisoned = std::size_t{256} << 20;
+constexpr std::size_t window = std::size_t{512} << 20;    // addresses before low ones are used again
+constexpr std::size_t large = std::size_t{64} << 20;      // blocks from here on are not filled, and not kept when freed
 constexpr int poison = 0xff;
 
 std::size_t round_up(std::size_t value, std::size_t unit) {
@@ -103,14 +101,13 @@ class Arena {
     in_use_ -= block.bytes;
     fill(data, block.bytes);
     forbid_access(data, block.extent());
-    freed_.emplace_back(data, block.extent());
-    freed_bytes_ += block.extent();
-    while (freed_bytes_ > quarantine) give_back_oldest();
+    // Not for every block: the system would split its huge pages, and every mprotect would take as long as all of them.
+    if (block.bytes >= large) madvise(data, block.bytes, MADV_DONTNEED);
   }
 
  private:
   static void fill(char* data, std::size_t bytes) {
-    std::memset(data, poison, std::min(bytes, most_poisoned));
+    if (bytes < large) std::memset(data, poison, bytes);
   }
 
   /// The first place at or behind the cursor that no live block uses.
@@ -129,25 +126,11 @@ class Arena {
     return nullptr;
   }
 
-  /// Whole pages of what was freed longest ago go back to the system.
-  void give_back_oldest() {
-    const auto [data, extent] = freed_.front();
-    freed_.pop_front();
-    freed_bytes_ -= extent;
-    const auto begin = round_up(reinterpret_cast<std::uintptr_t>(data), 4096);
-    const auto end = (reinterpret_cast<std::uintptr_t>(data) + extent) / 4096 * 4096;
-    const auto record = blocks_.find(data);
-    const bool used_again = record == blocks_.end() || record->second.live;
-    if (begin < end && !used_again) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-  }
-
   char* base_ = nullptr;
   char* cursor_ = nullptr;
   std::size_t top_ = 0;  // bytes from the base that were ever used
   std::size_t in_use_ = 0;
   std::map<char*, Block> blocks_;  // live ones, and those freed whose addresses were not used again
-  std::deque<std::pair<char*, std::size_t>> freed_;
-  std::size_t freed_bytes_ = 0;
 };
 
 std::vector<std::unique_ptr<Arena>>& arenas() {

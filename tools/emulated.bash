@@ -1,0 +1,42 @@
+# Sourced by ./dev: runs the CUDA code that g++ compiled, on the emulated runtime of tests/emulation.
+
+# Says what is missing where the toolkit's headers are; the rest is Debian packages.
+prepare_emulated() {
+  setup test emulated
+  local folder
+  for folder in "${CUDA_PATH:-}" "${CUDA_HOME:-}" /usr/local/cuda; do
+    [[ -n $folder && -e $folder/include/cuda_runtime.h ]] && return
+  done
+  [[ -e /usr/include/cuda_runtime.h ]] || die "the emulated CUDA runtime needs the headers of the CUDA toolkit (no GPU, no
+driver): install the toolkit, and set CUDA_HOME where it is not in /usr/local/cuda"
+}
+
+# test_emulated PRESET [CTEST_OPTION...]
+test_emulated() {
+  local preset=$1 passed=yes seed
+  shift
+  # Kernels run on one thread; so does the CPU code beside them.
+  export OMP_NUM_THREADS=1
+  case $preset in
+    emulated)
+      export GNN_TEST_DEVICE=cuda:0
+      say "All tests on cuda:0, threads and blocks in order, work when it is issued:"
+      run_ctest "$preset" -- "$@" || passed=no
+      for seed in 1 2 3; do
+        say "All tests on cuda:0, threads and blocks in random order, work when it is waited for, seed $seed:"
+        GNN_EMULATION_SEED=$seed GNN_EMULATION_LAZY=1 run_ctest "$preset" -- "$@" || passed=no
+      done
+      ;;
+    emulated-asan)
+      say "All tests on the CPU and cuda:0, every tensor an allocation of its own:"
+      GNN_NO_CACHING=1 run_ctest "$preset" -- "$@" || passed=no
+      ;;
+    emulated-tsan)
+      export GNN_TEST_DEVICE=cuda:0
+      say "Tests on cuda:0, races between CUDA threads, streams and host threads reported:"
+      # Not lenet_cuda: a step of LeNet takes seconds here.
+      run_ctest "$preset" -- --exclude-regex '^lenet_cuda$' "$@" || passed=no
+      ;;
+  esac
+  [[ $passed == yes ]] || die "tests failed on the emulated device (see above)"
+}
