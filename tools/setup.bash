@@ -15,6 +15,7 @@ libgtest-dev           test           GoogleTest: the tests
 libbenchmark-dev       test           Google Benchmark: the benchmarks
 ccache                 test           compiles nothing twice across build folders
 libboost-context-dev   emulated       Boost.Context: fibers, one for each CUDA thread that waits
+gcovr                  coverage       reads gcov's counters
 libopenblas-dev        emulated,ptxsim  OpenBLAS: matrix products of the emulated and of the simulated device
 pkg-config             test           how some programs find libgnn: tested
 curl                   test,data      downloads data sets

@@ -32,7 +32,7 @@ expect 1 'unknown option "--fix"' "$dev" format --fix
 expect 1 'unknown option "--all"' "$dev" kernels --all
 PTXSIM_HOME='' expect 1 'PTXSIM_HOME to the folder' "$dev" test ptxsim
 PTXSIM_HOME=$work expect 1 'PTXSIM_HOME to the folder' "$dev" kernels --traffic
-for command in train test build bench gpu kernels data setup format clean; do
+for command in train test build bench gpu kernels coverage data setup format clean; do
   expect 0 "./dev $command" "$dev" "$command" --help
   [[ $("$dev") == *"./dev $command "* ]] || fail "./dev does not list $command"
 done

@@ -243,6 +243,7 @@ cublasStatus_t product(cublasHandle_t handle, cublasOperation_t op_a, cublasOper
            " is used while another device is current");
     return CUBLAS_STATUS_EXECUTION_FAILED;
   }
+  count_library_launch("cuBLAS");
   const cudaError_t status =
       issue(*stream, {"cuBLAS", [work]() mutable { return work.run(); }, cudaGraphNodeTypeKernel,
                       reinterpret_cast<const void*>(&product)});

@@ -1,6 +1,8 @@
 // Kernels: launch, attributes, occupancy.
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -28,6 +30,11 @@ struct Kernel {
 std::unordered_map<const void*, Kernel>& kernels() {
   static auto& all = *new std::unordered_map<const void*, Kernel>;
   return all;
+}
+
+std::map<std::string, std::uint64_t>& library_launches() {
+  static auto& counts = *new std::map<std::string, std::uint64_t>;
+  return counts;
 }
 
 std::string to_text(const dim3& v) {
@@ -70,7 +77,21 @@ cudaError_t check_pointers(const Grid& grid) {
   return cudaSuccess;
 }
 
+/// For GNN_EMULATION_LAUNCHES.
+__attribute__((destructor)) void write_launches() {
+  const char* path = std::getenv("GNN_EMULATION_LAUNCHES");
+  std::FILE* file = path == nullptr ? nullptr : std::fopen(path, "w");
+  if (file == nullptr) return;
+  for (const auto& [name, launches] : take_launches())
+    std::fprintf(file, "%llu %s\n", static_cast<unsigned long long>(launches), name.c_str());
+  std::fclose(file);
+}
+
 }  // namespace
+
+void count_library_launch(const std::string& name) {
+  ++library_launches()[name];
+}
 
 void register_kernel(const void* kernel, const KernelSignature& signature) {
   const std::lock_guard lock(runtime_mutex());
@@ -79,7 +100,7 @@ void register_kernel(const void* kernel, const KernelSignature& signature) {
 
 std::map<std::string, std::uint64_t> take_launches() {
   const std::lock_guard lock(runtime_mutex());
-  std::map<std::string, std::uint64_t> result;
+  std::map<std::string, std::uint64_t> result = std::exchange(library_launches(), {});
   for (auto& [function, kernel] : kernels()) {
     if (kernel.launches != 0) result[function_name(function)] += kernel.launches;
     kernel.launches = 0;

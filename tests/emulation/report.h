@@ -16,6 +16,9 @@ cudaError_t finish(cudaError_t status);
 void set_sticky_error(cudaError_t status);
 cudaError_t sticky_error();
 
+/// Counts a launch of cuBLAS for take_launches().
+void count_library_launch(const std::string& name);
+
 /// True when this call of that kind is the one that fails by injection; `status` is then its error.
 enum class Call;
 bool fails_by_injection(Call call, cudaError_t& status);
