@@ -1,25 +1,11 @@
 #pragma once
 
-// What one thread of im2col and col2im computes, for both back ends. Not installed.
+// What one thread of col2im computes, for both back ends. Not installed.
 
 #include "gnn/core/export.h"
 #include "gnn/kernels/im2col.h"
 
 namespace gnn::kernels {
-
-/// Element j of line ((n, c, r, s), i) of the columns.
-template <class T>
-GNN_HD inline T im2col_element(const Im2colSizes& z, const T* x, std::int64_t line, std::int64_t j) {
-  const std::int64_t i = line % z.oh;
-  const std::int64_t row = line / z.oh;
-  const std::int64_t s = row % z.kernel_w;
-  const std::int64_t r = row / z.kernel_w % z.kernel_h;
-  const std::int64_t plane = row / (z.kernel_w * z.kernel_h);
-  const std::int64_t y = i * z.stride_h - z.padding_h + r * z.dilation_h;
-  const std::int64_t column = j * z.stride_w - z.padding_w + s * z.dilation_w;
-  const bool inside = y >= 0 && y < z.h && column >= 0 && column < z.w;
-  return inside ? x[(plane * z.h + y) * z.w + column] : T{0};
-}
 
 /// The sum for element `index` of x.
 template <class T>

@@ -11,7 +11,8 @@
 //                            waits for run late (with a seed: some of them, at random)
 //   GNN_EMULATION_DEVICES=N  number of devices, 1 by default
 //   GNN_EMULATION_MEMORY=N   MiB of memory of each device, 8192 by default
-//   GNN_EMULATION_LAUNCHES=F at the end of the program, a line "COUNT KERNEL" for each kernel that ran goes to file F
+//   GNN_EMULATION_LAUNCHES=F at the end of the program, a line "COUNT KERNEL" for each kernel that ran goes
+//   to file F
 
 #include <cuda_runtime_api.h>
 

@@ -24,7 +24,8 @@ constexpr std::size_t gap = 256;  // at least, behind every allocation
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 constexpr std::size_t reserved = std::size_t{128} << 30;  // addresses of a device
 constexpr std::size_t window = std::size_t{512} << 20;    // addresses before low ones are used again
-constexpr std::size_t large = std::size_t{64} << 20;      // blocks from here on are not filled, and not kept when freed
+constexpr std::size_t large = std::size_t{64}
+                              << 20;  // blocks from here on are not filled, and not kept when freed
 constexpr int poison = 0xff;
 
 std::size_t round_up(std::size_t value, std::size_t unit) {
@@ -101,7 +102,8 @@ class Arena {
     in_use_ -= block.bytes;
     fill(data, block.bytes);
     forbid_access(data, block.extent());
-    // Not for every block: the system would split its huge pages, and every mprotect would take as long as all of them.
+    // Not for every block: the system would split its huge pages, and every mprotect would take as long as
+    // all of them.
     if (block.bytes >= large) madvise(data, block.bytes, MADV_DONTNEED);
   }
 

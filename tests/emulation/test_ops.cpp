@@ -1,5 +1,5 @@
-// No op without CUDA: every op that CMake knows has a case table whose tests launch kernels (or matrix products) on
-// cuda:0, and a benchmark.
+// No op without CUDA: every op that CMake knows has a case table whose tests launch kernels (or matrix
+// products) on cuda:0, and a benchmark.
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,8 @@ std::string run(const std::string& command) {
 
 class EveryOp : public ::testing::TestWithParam<std::string> {};
 
-INSTANTIATE_TEST_SUITE_P(Registered, EveryOp, ::testing::ValuesIn(ops()), [](const auto& op) { return op.param; });
+INSTANTIATE_TEST_SUITE_P(Registered, EveryOp, ::testing::ValuesIn(ops()),
+                         [](const auto& op) { return op.param; });
 
 TEST_P(EveryOp, HasCasesThatRunOnCuda) {
   const std::string program = std::string(GNN_TEST_PROGRAMS) + "/test_" + GetParam();
