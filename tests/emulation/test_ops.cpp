@@ -41,8 +41,9 @@ TEST_P(EveryOp, HasCasesThatRunOnCuda) {
   const std::string launches = ::testing::TempDir() + "launches-" + GetParam();
   const std::string listed = run("'" + program + "' --gtest_list_tests");
   EXPECT_NE(listed.find("Cases/"), std::string::npos) << "no case table:\n" << listed;
-  run("env GNN_TEST_DEVICE=cuda:0 GNN_EMULATION_LAUNCHES='" + launches + "' '" + program +
-      "' --gtest_filter='Cases/*' 2>&1");
+  // A fifth of the cases: the op's own test runs them all.
+  run("env GTEST_TOTAL_SHARDS=5 GTEST_SHARD_INDEX=2 GNN_TEST_DEVICE=cuda:0 GNN_EMULATION_LAUNCHES='" +
+      launches + "' '" + program + "' --gtest_filter='Cases/*' 2>&1");
   std::ifstream file(launches);
   std::string line;
   EXPECT_TRUE(std::getline(file, line)) << "its cases launched nothing on cuda:0";
