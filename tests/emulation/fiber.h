@@ -15,7 +15,7 @@ namespace gnn::emulation {
 /// stack, and the scheduler takes another one. A fiber never ends.
 class Fiber {
  public:
-  static constexpr std::size_t stack_bytes = with_asan || with_tsan ? 256 << 10 : 64 << 10;
+  static constexpr std::size_t stack_bytes = with_tsan ? 1 << 20 : with_asan ? 256 << 10 : 64 << 10;
   static constexpr std::size_t guard_bytes = 4096;
 
   /// `body(fiber)` is called when the fiber is first resumed, and must not return.

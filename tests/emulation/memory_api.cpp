@@ -78,7 +78,7 @@ cudaError_t issue_copy(Stream& stream, Copy copy, cudaMemcpyKind kind, bool wait
   const cudaError_t status =
       issue(stream,
             {"copy",
-             [copy, staged, kind, call = std::string(call)] {
+             [copy, staged = std::move(staged), kind, call = std::string(call)] {
                // Again: the memory may have been freed since.
                if (const cudaError_t late = check_copy(copy, kind, call.c_str()); late != cudaSuccess)
                  return late;

@@ -78,16 +78,4 @@ inline void note_read(const void*, std::size_t) {}
 inline void note_write(void*, std::size_t) {}
 #endif
 
-/// Runs `work` in another context.
-template <class F>
-auto in_context(Context context, const F& work) {
-  const Context before = current_context();
-  switch_to_context(context);
-  struct Back {
-    Context context;
-    ~Back() { switch_to_context(context); }
-  } back{before};
-  return work();
-}
-
 }  // namespace gnn::emulation

@@ -98,9 +98,11 @@ class ThreadPool {
   std::vector<std::unique_ptr<Fiber>> fibers;  // all
   std::vector<Fiber*> idle;                    // without TSan: those that no thread waits on
   std::array<std::vector<Fiber*>, 2>
-      own;                  // with TSan: a fiber for each thread, two sets for alternating blocks
-  std::uint64_t begin = 0;  // for TSan: what came before the launch
-  std::uint64_t end = 0;    // for TSan: what its threads did
+      own;                        // with TSan: a fiber for each thread, two sets for alternating blocks
+  std::unique_ptr<Fiber> stream;  // with TSan: where the stream's own work runs
+  const std::function<void()>* work = nullptr;  // of the stream, now
+  std::uint64_t begin = 0;                      // for TSan: what came before the launch
+  std::uint64_t end = 0;                        // for TSan: what its threads did
 
   ThreadPool() = default;
   ThreadPool(const ThreadPool&) = delete;
@@ -115,12 +117,10 @@ class Block {
   cudaError_t run(const Grid& grid, ThreadPool& pool, std::uint64_t number) {
     start(grid, pool, number);
     while (!failed_ && done_ < count_) {
-      if (!ready_.empty()) {
-        const unsigned thread = ready_[first_ready_++];
-        if (first_ready_ == ready_.size()) {
-          ready_.clear();
-          first_ready_ = 0;
-        }
+      if (ready_count_ > 0) {
+        const unsigned thread = ready(0);
+        first_ready_ = (first_ready_ + 1) % count_;
+        --ready_count_;
         enter(thread);
         enter_fiber(*threads_[thread].fiber);
       } else if (next_ < count_) {
@@ -228,9 +228,8 @@ class Block {
     order_.resize(count_);
     std::iota(order_.begin(), order_.end(), 0u);
     if (options().seed) std::shuffle(order_.begin(), order_.end(), random_engine());
-    ready_.clear();
-    ready_.reserve(count_);
-    first_ready_ = next_ = done_ = 0;
+    ready_.resize(count_);
+    first_ready_ = ready_count_ = next_ = done_ = 0;
     failed_ = false;
     active_ = true;
     release(&pool.begin);
@@ -286,20 +285,24 @@ class Block {
     pool_->idle.push_back(&fiber);
   }
 
+  /// The i-th thread that was woken and not yet resumed.
+  unsigned& ready(unsigned i) { return ready_[(first_ready_ + i) % count_]; }
+
   /// Makes the threads that wait in `operation` and fulfil `which` go on.
   template <class Which>
   void wake(const Which& which, const char* operation, unsigned begin = 0, unsigned end_thread = 0) {
-    const std::size_t old = ready_.size();
+    const unsigned old = ready_count_;
     for (unsigned thread = begin; thread < (end_thread == 0 ? count_ : end_thread); ++thread) {
       Thread& other = threads_[thread];
       if (other.waiting.operation == nullptr || std::strcmp(other.waiting.operation, operation) != 0 ||
           !which(thread))
         continue;
       other.waiting.operation = nullptr;
-      ready_.push_back(thread);
+      ready(ready_count_++) = thread;
     }
-    if (options().seed)
-      std::shuffle(ready_.begin() + static_cast<std::ptrdiff_t>(old), ready_.end(), random_engine());
+    if (!options().seed) return;
+    for (unsigned i = ready_count_; i > old + 1; --i)
+      std::swap(ready(i - 1), ready(old + static_cast<unsigned>(random_engine()() % (i - old))));
   }
 
   /// The running thread waits until it is woken; if all have come (`complete`) it goes on at once.
@@ -307,8 +310,8 @@ class Block {
     Thread& self = threads_[current_];
     if (complete) {
       if (!options().seed) return;
-      ready_.push_back(current_);  // it must not always be the first one behind a barrier
-      std::swap(ready_.back(), ready_[first_ready_ + random_engine()() % (ready_.size() - first_ready_)]);
+      ready(ready_count_++) = current_;  // it must not always be the first one behind a barrier
+      std::swap(ready(ready_count_ - 1), ready(static_cast<unsigned>(random_engine()() % ready_count_)));
     } else {
       self.waiting = {operation, site};
     }
@@ -365,8 +368,9 @@ class Block {
   std::vector<unsigned> order_;  // in which threads start
   unsigned next_ = 0;            // place in `order_`
   unsigned done_ = 0;
-  std::vector<unsigned> ready_;  // woken, not yet resumed, from first_ready_ on
-  std::size_t first_ready_ = 0;
+  std::vector<unsigned> ready_;  // a ring of count_: nothing is allocated while a kernel runs
+  unsigned first_ready_ = 0;
+  unsigned ready_count_ = 0;
   unsigned current_ = 0;
   Fiber* running_ = nullptr;
   bool failed_ = false;
@@ -386,11 +390,11 @@ uint3 position(std::uint64_t number, const dim3& extent) {
 }  // namespace
 
 std::shared_ptr<ThreadPool> new_thread_pool() {
-  static auto& spare = *new std::vector<ThreadPool*>;  // of streams that are gone: fibers cannot be ended
   if (!with_tsan) {
     static auto& shared = *new std::shared_ptr<ThreadPool>(new ThreadPool);
     return shared;
   }
+  static auto& spare = *new std::vector<ThreadPool*>;  // of streams that are gone: fibers cannot be ended
   ThreadPool* pool = nullptr;
   if (spare.empty()) {
     pool = new ThreadPool;
@@ -399,6 +403,21 @@ std::shared_ptr<ThreadPool> new_thread_pool() {
     spare.pop_back();
   }
   return {pool, [](ThreadPool* old) { spare.push_back(old); }};
+}
+
+// On a stack of its own as well: what one context leaves on a stack must not be found there by another.
+void run_as_stream(ThreadPool& pool, const std::function<void()>& work) {
+  if (!with_tsan) return work();
+  if (pool.stream == nullptr) {
+    pool.stream = std::make_unique<Fiber>([&pool](Fiber& fiber) {
+      for (;;) {
+        (*pool.work)();
+        fiber.suspend();
+      }
+    });
+  }
+  pool.work = &work;
+  pool.stream->resume();
 }
 
 cudaError_t run_grid(const Grid& grid, ThreadPool& pool) {

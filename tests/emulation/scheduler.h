@@ -34,6 +34,9 @@ inline constexpr std::size_t shared_limit =
 class ThreadPool;
 std::shared_ptr<ThreadPool> new_thread_pool();
 
+/// Runs a stream's work in the stream's context.
+void run_as_stream(ThreadPool& pool, const std::function<void()>& work);
+
 /// Runs all blocks to their end. An error has been reported; the context is broken then.
 cudaError_t run_grid(const Grid& grid, ThreadPool& pool);
 

@@ -65,7 +65,7 @@ void run(Stream& stream, const OperationPtr& operation) {
   for (const OperationPtr& earlier : operation->after) {
     if (!earlier->done) run_wherever(earlier);
   }
-  in_context(stream.context, [&] {
+  run_as_stream(*stream.pool, [&] {
     acquire(&operation->issued);
     for (const OperationPtr& earlier : operation->after) acquire(&earlier->order);
     if (operation->work && sticky_error() == cudaSuccess) {

@@ -51,14 +51,13 @@ struct Capture {
 
 struct Stream {
   explicit Stream(int on_device, unsigned with_flags = 0)
-      : device(on_device), flags(with_flags), pool(new_thread_pool()), context(new_context()) {}
+      : device(on_device), flags(with_flags), pool(new_thread_pool()) {}
 
   int device;
   unsigned flags;
   std::deque<OperationPtr> pending;
   OperationPtr last;  // issued last
   std::shared_ptr<ThreadPool> pool;
-  Context context;  // for TSan
 
   std::shared_ptr<Capture> capture;
   std::vector<std::size_t> capture_after;  // nodes that the next captured one depends on
