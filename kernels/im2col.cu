@@ -9,7 +9,7 @@ namespace {
 // A thread for each window and channel: the position is found once, by division, for all of the window's
 // elements. Neighbouring threads write neighbouring elements, and read such for stride 1.
 template <class T>
-__global__ void __launch_bounds__(elementwise_block)
+__global__ void __launch_bounds__(elementwise_block, 4)
     im2col_kernel(Im2colSizes z, const T* x, T* columns, std::int64_t count) {
   const std::int64_t step = z.oh * z.ow;
   for (std::int64_t index = global_thread(); index < count; index += grid_threads()) {
