@@ -7,6 +7,9 @@ die() {
   exit 1
 }
 
+# Processors that may be used. nproc alone would believe OMP_NUM_THREADS.
+cores() { env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc; }
+
 # Makes CMake compile through ccache where it is installed: one cache for all build folders (paths are taken
 # relative to the checkout, and the build folder is no part of the key).
 use_ccache() {

@@ -21,23 +21,23 @@ test_emulated() {
     emulated)
       export GNN_TEST_DEVICE=cuda:0
       say "All tests on cuda:0, threads and blocks in order, work when it is issued:"
-      run_ctest "$preset" -- "$@" || passed=no
+      run_ctest "$preset" -- --label-exclude '^script$' "$@" || passed=no
       for seed in 1 2 3; do
         # LeNet has trained above; what it is made of is here again.
         say "All tests but the slow, threads and blocks in random order, work when it is waited for, seed $seed:"
-        GNN_EMULATION_SEED=$seed GNN_EMULATION_LAZY=1 run_ctest "$preset" -- --label-exclude '^slow$' "$@" || passed=no
+        GNN_EMULATION_SEED=$seed GNN_EMULATION_LAZY=1 run_ctest "$preset" -- --label-exclude '^(slow|script)$' "$@" || passed=no
       done
       ;;
     emulated-asan)
       say "All tests but the slow, on the CPU and cuda:0, every tensor an allocation of its own:"
-      GNN_NO_CACHING=1 run_ctest "$preset" -- --label-exclude '^slow$' "$@" || passed=no
+      GNN_NO_CACHING=1 run_ctest "$preset" -- --label-exclude '^(slow|script)$' "$@" || passed=no
       ;;
     emulated-tsan)
       # TSan does not know libgomp's barriers, and would report every parallel loop of the CPU code.
       export GNN_TEST_DEVICE=cuda:0 OMP_THREAD_LIMIT=1
       say "Tests on cuda:0, races between CUDA threads, streams and host threads reported:"
       # Without what is slow: a step of LeNet takes seconds here. Of the ops' cases every fourth, for the same reason.
-      run_ctest "$preset" -- --label-exclude '^(slow|op)$' --exclude-regex '^ops$' "$@" || passed=no
+      run_ctest "$preset" -- --label-exclude '^(slow|op|script)$' --exclude-regex '^ops$' "$@" || passed=no
       GTEST_TOTAL_SHARDS=4 GTEST_SHARD_INDEX=1 run_ctest "$preset" -- --label-regex '^op$' "$@" || passed=no
       ;;
   esac

@@ -110,7 +110,7 @@ find_gpu() {
 # Where the machine and the sources are told apart from others.
 describe_checkout() {
   local commit
-  gpu[processor]="$(nproc) threads,$(sed -n 's/^model name[^:]*://p' /proc/cpuinfo | head -n 1)"
+  gpu[processor]="$(cores) threads,$(sed -n 's/^model name[^:]*://p' /proc/cpuinfo | head -n 1)"
   gpu[date]=$(date +%Y-%m-%dT%H:%M:%S%z)
   commit=$(git -C "$root" rev-parse HEAD 2> /dev/null) || commit="not a git checkout"
   if [[ -n $(git -C "$root" status --porcelain 2> /dev/null) ]]; then commit+=", with local changes"; fi

@@ -16,7 +16,7 @@ run_all_tests() {
   local limit status=0 counts failed skipped jobs
   limit=$(share "$1")
   shift
-  jobs=$(nproc)
+  jobs=$(cores)
   limited "$limit" "$log" env "$@" OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" ctest --test-dir "$root/build/$preset" \
     --output-on-failure --no-tests=error --timeout 120 --parallel $((jobs < 8 ? jobs : 8)) || status=$?
   counts=$(sed -n 's/^\([0-9]*% tests passed, .*\)$/\1/p' "$log" | tail -n 1)
@@ -184,7 +184,7 @@ sanitize() {
     if [[ $name == "$tool" ]]; then break; fi
   done
   end=$((SECONDS + $(remaining) / later))
-  jobs=$(nproc)
+  jobs=$(cores)
   jobs=$((jobs < 6 ? jobs : 6))
   for op in "${ops[@]}"; do
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done

@@ -77,7 +77,7 @@ printf '#include "%s"\n%s\n' "$2" '#if defined(FMT_VERSION) || defined(CUDART_VE
 #endif' | "${CXX:-c++}" -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$1" -x c++ -
 END
   (cd "$include" && find gnn -name '*.h' -print0) |
-    without_cuda xargs -0 -P "$(nproc)" -n 1 bash "$work/check_header.sh" "$include" || fail "a public header needs more than C++20"
+    without_cuda xargs -0 -P "$(cores)" -n 1 bash "$work/check_header.sh" "$include" || fail "a public header needs more than C++20"
   (cd "$include" && find gnn/layers gnn/train gnn/data -name '*.h') | while read -r header; do
     grep -q "\"$header\"" "$include/gnn/gnn.h" || { printf '%s\n' "$header" && exit 1; }
   done || fail "gnn.h lacks a public header"
