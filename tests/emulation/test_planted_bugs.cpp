@@ -98,8 +98,9 @@ struct Ended {
 };
 
 Ended run(const Bug& bug, const std::string& environment, bool fixed) {
-  const std::string command = "env " + std::string(bug.setting) + " " + environment +
-                              " '" GNN_PLANTED_BUGS "' " + bug.name + (fixed ? " fixed" : "") + " 2>&1";
+  const std::string command = "env -u GNN_EMULATION_SEED -u GNN_EMULATION_LAZY " + std::string(bug.setting) +
+                              " " + environment + " '" GNN_PLANTED_BUGS "' " + bug.name +
+                              (fixed ? " fixed" : "") + " 2>&1";
   Ended result;
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return {127, "popen failed"};
