@@ -31,11 +31,21 @@ constexpr int poison_value = 0xff;
 
 bool guard_bands_on = false;  // written by tests between allocations only
 
+/// Written by tests between allocations only.
+bool& caching_on() {
+  static bool on = [] {
+    const char* value = std::getenv("GNN_NO_CACHING");
+    return value == nullptr || std::string_view(value).empty() || std::string_view(value) == "0";
+  }();
+  return on;
+}
+
 /// A piece of a segment; the pieces of a segment form a list in address order.
 struct Block {
   std::byte* data = nullptr;
   std::size_t size = 0;
   void* stream = nullptr;  // native handle of the stream that it belongs to
+  bool cached = true;      // false: allocated without caching, goes back to the driver when freed
   bool small = false;      // in a small segment
   bool free = false;
   Block* previous = nullptr;
@@ -70,7 +80,7 @@ class CachingAllocator {
     const std::lock_guard lock(mutex_);
     reclaim_pending();
     const std::size_t guards = guard_bands_on ? 2 * guard_bytes : 0;
-    const std::size_t size = caching_ ? round_up(bytes + guards, granularity) : bytes + guards;
+    const std::size_t size = caching_on() ? round_up(bytes + guards, granularity) : bytes + guards;
     Block* block = take(size, stream, bytes);
     block->guarded = guards == 0 ? 0 : bytes;
     stats_.allocations++;
@@ -94,7 +104,7 @@ class CachingAllocator {
     live_.erase(found);
     if (block->guarded != 0) verify_guards(*block);
     stats_.allocated_bytes -= static_cast<std::int64_t>(block->size);
-    if (!caching_) {
+    if (!block->cached) {
       wait_for(*block);
       return_segment(block);
       return;
@@ -153,7 +163,7 @@ class CachingAllocator {
  private:
   /// A live block of at least `size` bytes, from the cache or the driver.
   Block* take(std::size_t size, const Stream& stream, std::size_t requested) {
-    Block* block = find_free(size, stream);  // without caching nothing is ever free
+    Block* block = caching_on() ? find_free(size, stream) : nullptr;
     if (block == nullptr) block = new_segment(size, stream);
     if (block == nullptr) {
       return_segments();
@@ -169,7 +179,7 @@ class CachingAllocator {
     }
     free_.erase(block);
     block->free = false;
-    split(block, size);
+    if (block->cached) split(block, size);
     return block;
   }
 
@@ -186,7 +196,7 @@ class CachingAllocator {
 
   /// A free block that is a whole new segment; nullptr when the driver has no memory or the limit is reached.
   Block* new_segment(std::size_t size, const Stream& stream) {
-    const std::size_t bytes = !caching_             ? size
+    const std::size_t bytes = !caching_on()         ? size
                               : size < small_limit  ? small_segment
                               : size < medium_limit ? medium_segment
                                                     : round_up(size, 2 * mebibyte);
@@ -201,6 +211,7 @@ class CachingAllocator {
     block->size = bytes;
     block->stream = stream.native();
     block->owner = stream;
+    block->cached = caching_on();
     block->small = size < small_limit;
     block->free = true;
     free_.insert(block);
@@ -328,7 +339,6 @@ class CachingAllocator {
   }
 
   const Device device_;
-  const bool caching_ = caching_enabled();
   Backend& driver_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Block>> blocks_;  // all descriptors ever made
@@ -371,12 +381,12 @@ void set_memory_limit(Device device, std::size_t bytes) {
   allocator_of(device).set_limit(bytes);
 }
 
+bool set_caching(bool on) {
+  return std::exchange(caching_on(), on);
+}
+
 bool caching_enabled() {
-  static const bool enabled = [] {
-    const char* value = std::getenv("GNN_NO_CACHING");
-    return value == nullptr || std::string_view(value).empty() || std::string_view(value) == "0";
-  }();
-  return enabled;
+  return caching_on();
 }
 
 bool set_guard_bands(bool on) {

@@ -28,10 +28,11 @@
 // * Memory is not cleared. All functions may be called from several threads.
 //
 // Without caching, for tools that watch memory (compute-sanitizer, AddressSanitizer …): with GNN_NO_CACHING
-// set in the environment to anything but 0, when the process first allocates, every block is a driver
-// allocation of its own of exactly the requested size (and its guard bands), and goes back to the driver as
-// soon as it is freed: the host waits for the block's stream and those that used it first. An access outside
-// a tensor, or after its end, is then one outside of live driver memory. Slow, and the same results.
+// set in the environment to anything but 0 when the process first allocates, or after set_caching(false),
+// every block is a driver allocation of its own of exactly the requested size (and its guard bands), and goes
+// back to the driver as soon as it is freed: the host waits for the block's stream and those that used it
+// first. An access outside a tensor, or after its end, is then one outside of live driver memory. Slow, and
+// the same results.
 
 namespace gnn {
 
@@ -55,7 +56,9 @@ GNN_API void empty_cache(Device device);
 /// the driver had no memory left.
 GNN_API void set_memory_limit(Device device, std::size_t bytes);
 
-/// False when GNN_NO_CACHING was set (see above).
+/// Turns caching (see above) on or off for blocks that are allocated from now on, whatever GNN_NO_CACHING
+/// says; those that are live keep to what they were allocated with. Returns the previous setting.
+GNN_API bool set_caching(bool on);
 GNN_API bool caching_enabled();
 
 /// Debugging aid: while on, every new block is filled with 0xff (NaN in every floating dtype, -1 in the

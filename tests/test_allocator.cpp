@@ -1,11 +1,15 @@
-// The contract at the top of core/allocator.h. Runs twice: as it is, and with GNN_NO_CACHING=1.
+// The contract at the top of core/allocator.h, with caching and without. Runs twice: as it is, and with
+// GNN_NO_CACHING=1, which decides what holds outside of these tests.
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "gnn/core/allocator.h"
+#include "gnn/core/backend.h"
 #include "gnn/core/error.h"
 #include "gnn/core/tensor.h"
 #include "gnn/layers/fill.h"
@@ -26,6 +30,7 @@ class AllocatorTest : public DeviceTest {
   void TearDown() override {
     set_memory_limit(device(), 0);
     set_guard_bands(guards_);
+    set_caching(caching_);
     EXPECT_EQ(memory_stats(device()).allocated_bytes, start_.allocated_bytes) << "blocks are still live";
   }
   Tensor block(std::int64_t bytes) { return empty({bytes}, {DType::uint8, device()}); }
@@ -36,6 +41,7 @@ class AllocatorTest : public DeviceTest {
   }
 
   bool guards_ = false;
+  bool caching_ = caching_enabled();
   MemoryStats start_;
 };
 
@@ -48,8 +54,8 @@ GNN_INSTANTIATE_FOR_DEVICES(Allocator);
 class CachingAllocator : public AllocatorTest {
  protected:
   void SetUp() override {
+    set_caching(true);
     AllocatorTest::SetUp();
-    if (!caching_enabled()) GTEST_SKIP() << "tests caching, which GNN_NO_CACHING turns off";
   }
 };
 GNN_INSTANTIATE_FOR_DEVICES(CachingAllocator);
@@ -57,8 +63,8 @@ GNN_INSTANTIATE_FOR_DEVICES(CachingAllocator);
 class UncachedAllocator : public AllocatorTest {
  protected:
   void SetUp() override {
+    set_caching(false);
     AllocatorTest::SetUp();
-    if (caching_enabled()) GTEST_SKIP() << "tests what GNN_NO_CACHING=1 does (ctest: allocator_uncached)";
   }
   std::int64_t driver_frees() const { return memory_stats(device()).driver_frees - start_.driver_frees; }
 };
@@ -156,20 +162,43 @@ TEST_P(Allocator, PeaksAreRemembered) {
 }
 
 TEST_P(Allocator, GuardBandsCatchWritesOnBothSides) {
-  if (device().is_cuda()) return;  // the host cannot write there; kernels are caught by the same code
   set_guard_bands(true);
   {
     Tensor a = block(100);
+    EXPECT_EQ(a.to_vector<std::uint8_t>(), std::vector<std::uint8_t>(100, 0xff)) << "new memory is poisoned";
     auto* data = a.mutable_data<std::uint8_t>();
-    EXPECT_EQ(data[0], 0xff) << "new memory is poisoned";
-    data[100] = 1;
-    data[-3] = 1;
+    const auto write = [&](std::uint8_t* target) {  // the host cannot write to CUDA's memory
+      backend(device()).fill_bytes(device().index, target, 1, 1, Stream::current(device()).native());
+    };
+    write(data + 100);
+    write(data - 3);
   }
   const std::vector<std::string> violations = check_guard_bands(device());
   ASSERT_EQ(violations.size(), 2U);
-  EXPECT_EQ(violations[0], "cpu: a write 3 bytes before the start of a block of 100 bytes");
-  EXPECT_EQ(violations[1], "cpu: a write 1 bytes behind the end of a block of 100 bytes");
+  const std::string name = device().to_string();
+  EXPECT_EQ(violations[0], name + ": a write 3 bytes before the start of a block of 100 bytes");
+  EXPECT_EQ(violations[1], name + ": a write 1 bytes behind the end of a block of 100 bytes");
   set_guard_bands(false);
+}
+
+TEST(Caching, FollowsTheEnvironment) {
+  const char* value = std::getenv("GNN_NO_CACHING");
+  EXPECT_EQ(caching_enabled(), value == nullptr || std::string(value).empty() || std::string(value) == "0");
+}
+
+TEST_P(UncachedAllocator, BlocksKeepToWhatTheyWereAllocatedWith) {
+  set_caching(true);
+  Tensor cached = block(1000);
+  set_caching(false);
+  Tensor uncached = block(1000);
+  const std::int64_t held = reserved();
+  cached = Tensor();
+  EXPECT_EQ(reserved(), held) << "a cached block goes back to the cache";
+  const Tensor other = block(1000);
+  EXPECT_EQ(reserved(), held + 1000) << "and is not taken from there without caching";
+  set_caching(true);
+  uncached = Tensor();
+  EXPECT_EQ(reserved(), held) << "an uncached one goes back to the driver";
 }
 
 TEST_P(UncachedAllocator, EveryBlockIsADriverAllocationOfItsSize) {
@@ -235,14 +264,17 @@ TEST_P(UncachedAllocator, ABlockIsFreedWhenTheStreamsThatUsedItAreDone) {
 }
 
 #ifdef __SANITIZE_ADDRESS__
-TEST_P(UncachedAllocator, AddressSanitizerSeesTheFirstByteOutside) {
-  if (device().is_cuda()) GTEST_SKIP() << "the host cannot write there";
-  Tensor a = block(100);
+TEST(UncachedAllocatorOnTheCpu, AddressSanitizerSeesTheFirstByteOutside) {
+  const bool guards = set_guard_bands(false);
+  const bool caching = set_caching(false);
+  Tensor a = empty({100}, {DType::uint8, Device::cpu()});
   auto* data = a.mutable_data<std::uint8_t>();
   EXPECT_DEATH(data[100] = 1, "heap-buffer-overflow");
   EXPECT_DEATH(data[-1] = 1, "heap-buffer-overflow");
   a = Tensor();
   EXPECT_DEATH(data[0] = 1, "heap-use-after-free");
+  set_caching(caching);
+  set_guard_bands(guards);
 }
 #endif
 

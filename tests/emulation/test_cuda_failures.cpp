@@ -64,13 +64,14 @@ class CudaFailures : public ::testing::Test {
 };
 
 TEST_F(CudaFailures, AFailedAllocationFreesTheCacheAndTriesAgain) {
-  if (!gnn::caching_enabled()) GTEST_SKIP() << "GNN_NO_CACHING: there is no cache";
+  const bool caching = gnn::set_caching(true);
   { const Tensor cached = gnn::empty({40 << 20}, {gnn::DType::uint8, cuda}); }
   const std::int64_t freed = gnn::memory_stats(cuda).driver_frees;
   fail_call(Call::allocation, 1, cudaErrorMemoryAllocation);
   const Tensor tensor = gnn::zeros({60 << 20}, {gnn::DType::uint8, cuda});
   EXPECT_TRUE(tensor.defined());
   EXPECT_GT(gnn::memory_stats(cuda).driver_frees, freed);
+  gnn::set_caching(caching);
 }
 
 TEST_F(CudaFailures, OutOfMemoryNamesTheNumbersAndTrainingGoesOnWithASmallerBatch) {
