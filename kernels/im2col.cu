@@ -7,7 +7,8 @@ namespace gnn::kernels {
 namespace {
 
 // A thread for each window and channel: the position is found once, by division, for all of the window's
-// elements. Neighbouring threads write neighbouring elements, and read such for stride 1.
+// elements. Neighbouring threads write neighbouring elements, and read such for stride 1. Four
+// blocks at least: with more ptxas spills registers.
 template <class T>
 __global__ void __launch_bounds__(elementwise_block, 4)
     im2col_kernel(Im2colSizes z, const T* x, T* columns, std::int64_t count) {

@@ -244,9 +244,8 @@ cublasStatus_t product(cublasHandle_t handle, cublasOperation_t op_a, cublasOper
     return CUBLAS_STATUS_EXECUTION_FAILED;
   }
   count_library_launch("cuBLAS");
-  const cudaError_t status =
-      issue(*stream, {"cuBLAS", [work]() mutable { return work.run(); }, cudaGraphNodeTypeKernel,
-                      reinterpret_cast<const void*>(&product)});
+  const cudaError_t status = issue(*stream, {[work]() mutable { return work.run(); }, cudaGraphNodeTypeKernel,
+                                             reinterpret_cast<const void*>(&product)});
   return finish(status) == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 

@@ -202,8 +202,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t handle, cudaStream_t stream_handle) 
   if (executable == nullptr) return finish(cudaErrorInvalidValue);
   Stream* const stream = find_stream(stream_handle);
   if (stream == nullptr) return finish(cudaErrorInvalidResourceHandle);
-  return finish(issue(*stream, {"graph",
-                                [nodes = executable->nodes] {
+  return finish(issue(*stream, {[nodes = executable->nodes] {
                                   for (const std::size_t i : replay_order(nodes)) {
                                     const cudaError_t status = nodes[i].operation->work();
                                     if (status != cudaSuccess) return status;

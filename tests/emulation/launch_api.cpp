@@ -137,8 +137,7 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* fu
   kernel.signature->keep(kept.get(), arguments);
   Grid grid{function,         kernel.signature,         kept.get(),    config->gridDim,
             config->blockDim, config->dynamicSmemBytes, stream->device};
-  return finish(issue(*stream, {"kernel",
-                                [grid, kept = std::move(kept), pool = stream->pool] {
+  return finish(issue(*stream, {[grid, kept = std::move(kept), pool = stream->pool] {
                                   if (const cudaError_t status = check_pointers(grid); status != cudaSuccess)
                                     return status;
                                   return run_grid(grid, *pool);

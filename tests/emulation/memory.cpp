@@ -79,10 +79,8 @@ class Arena {
     top_ = std::max(top_, round_up(static_cast<std::size_t>(cursor_ - base_), huge_page));
     const DeviceAccess access;  // opens what is new as well
     set_access(true);
-    forbid_access(data, block.extent());
-    allow_access(data, bytes);
+    allow_access(data, block.extent());
     fill(data, bytes);
-    allow_access(data + bytes, block.extent() - bytes);
     std::memset(data + bytes, poison, block.extent() - bytes);
     forbid_access(data + bytes, block.extent() - bytes);
     return data;

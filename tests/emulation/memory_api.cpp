@@ -77,8 +77,7 @@ cudaError_t issue_copy(Stream& stream, Copy copy, cudaMemcpyKind kind, bool wait
   }
   const cudaError_t status =
       issue(stream,
-            {"copy",
-             [copy, staged = std::move(staged), kind, call = std::string(call)] {
+            {[copy, staged = std::move(staged), kind, call = std::string(call)] {
                // Again: the memory may have been freed since.
                if (const cudaError_t late = check_copy(copy, kind, call.c_str()); late != cudaSuccess)
                  return late;
@@ -99,8 +98,7 @@ cudaError_t issue_fill(Stream& stream, void* target, int value, Rows rows, bool 
   };
   if (problem()) return cudaErrorInvalidValue;
   const cudaError_t status =
-      issue(stream, {"fill",
-                     [=] {
+      issue(stream, {[=] {
                        if (problem()) return cudaErrorIllegalAddress;
                        for (std::size_t row = 0; row < rows.height; ++row)
                          std::memset(static_cast<char*>(target) + row * rows.pitch, value, rows.width);
@@ -173,8 +171,7 @@ cudaError_t cudaFreeAsync(void* data, cudaStream_t handle) {
   const std::lock_guard lock(runtime_mutex());
   Stream* const stream = find_stream(handle);
   if (stream == nullptr) return finish(cudaErrorInvalidResourceHandle);
-  return finish(issue(*stream, {"free",
-                                [data] {
+  return finish(issue(*stream, {[data] {
                                   note_write(data, locate(data).bytes);
                                   return free_device(data);
                                 },

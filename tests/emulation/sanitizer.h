@@ -38,9 +38,6 @@ using Context = void*;
 inline Context new_context() {
   return __tsan_create_fiber(0);
 }
-inline void delete_context(Context context) {
-  if (context != nullptr) __tsan_destroy_fiber(context);
-}
 inline Context current_context() {
   return __tsan_get_current_fiber();
 }
@@ -67,7 +64,6 @@ using Context = void*;
 inline Context new_context() {
   return nullptr;
 }
-inline void delete_context(Context) {}
 inline Context current_context() {
   return nullptr;
 }

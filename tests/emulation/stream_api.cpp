@@ -136,8 +136,7 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t handle, cudaHostFn_t function, void*
   const std::lock_guard lock(runtime_mutex());
   Stream* const stream = find_stream(handle);
   if (stream == nullptr) return finish(cudaErrorInvalidResourceHandle);
-  return finish(issue(*stream, {"host function",
-                                [function, data] {
+  return finish(issue(*stream, {[function, data] {
                                   function(data);
                                   return cudaSuccess;
                                 },

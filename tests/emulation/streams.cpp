@@ -84,9 +84,8 @@ void run(Stream& stream, const OperationPtr& operation) {
   operation->after.clear();
 }
 
-OperationPtr enqueue(Stream& stream, std::string name, std::function<cudaError_t()> work) {
+OperationPtr enqueue(Stream& stream, std::function<cudaError_t()> work) {
   auto operation = std::make_shared<Operation>();
-  operation->name = std::move(name);
   operation->work = std::move(work);
   release(&operation->issued);
   // The default stream waits for all blocking streams of the device, and they wait for it.
@@ -157,20 +156,18 @@ cudaError_t issue(Stream& stream, Work work) {
     if (stream.capture->invalid) return cudaErrorStreamCaptureInvalidated;
     Graph& graph = *stream.capture->graph;
     auto operation = std::make_shared<Operation>();
-    operation->name = std::move(work.name);
     operation->work = std::move(work.run);
     graph.nodes.push_back({operation, work.type, work.function, stream.capture_after});
     stream.capture_after = {graph.nodes.size() - 1};
     return cudaSuccess;
   }
-  enqueue(stream, std::move(work.name), std::move(work.run));
+  enqueue(stream, std::move(work.run));
   return sticky_error();
 }
 
 void wait_for(Stream& stream, const OperationPtr& operation) {
   if (operation->done && !with_tsan) return;
   auto wait = std::make_shared<Operation>();
-  wait->name = "wait";
   wait->after.push_back(operation);
   release(&wait->issued);
   stream.last = wait;
@@ -179,7 +176,7 @@ void wait_for(Stream& stream, const OperationPtr& operation) {
 }
 
 OperationPtr mark(Stream& stream) {
-  return enqueue(stream, "mark", nullptr);
+  return enqueue(stream, nullptr);
 }
 
 cudaError_t complete(const OperationPtr& operation) {

@@ -19,7 +19,6 @@ namespace gnn::emulation {
 
 /// One piece of work of a stream. It runs at once, or (lazily) when somebody waits for it.
 struct Operation {
-  std::string name;
   std::function<cudaError_t()> work;  // empty: only a point in the stream
   std::vector<std::shared_ptr<Operation>> after;
   bool done = false;
@@ -73,7 +72,6 @@ void remove_stream(Stream* stream);
 
 /// What is issued: `function` tells captured nodes apart.
 struct Work {
-  std::string name;
   std::function<cudaError_t()> run;
   cudaGraphNodeType type = cudaGraphNodeTypeEmpty;
   const void* function = nullptr;

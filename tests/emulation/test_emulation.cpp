@@ -216,6 +216,43 @@ TEST_F(Emulation, PoolsAllocateInStreamOrder) {
   cudaStreamDestroy(stream);
 }
 
+TEST_F(Emulation, HostFunctionsRunInTheirStreamsOrder) {
+  auto* data = allocate<float>(count);
+  cudaStream_t stream = new_stream();
+  void* pinned = nullptr;
+  ASSERT_CUDA(cudaMallocHost(&pinned, count * sizeof(float)));
+  ASSERT_CUDA(launch(add, 1, count, stream, data, 4.0f));
+  ASSERT_CUDA(cudaMemcpyAsync(pinned, data, count * sizeof(float), cudaMemcpyDeviceToHost, stream));
+  struct Read {
+    const float* from;
+    float value;
+  } read{static_cast<const float*>(pinned), 0};
+  ASSERT_CUDA(cudaLaunchHostFunc(
+      stream,
+      [](void* argument) { static_cast<Read*>(argument)->value = *static_cast<Read*>(argument)->from; },
+      &read));
+  int polls = 0;
+  while (cudaStreamQuery(stream) == cudaErrorNotReady) ASSERT_LT(++polls, 100);
+  ASSERT_CUDA(cudaStreamSynchronize(stream));
+  EXPECT_EQ(read.value, 4.0f);
+  ASSERT_CUDA(cudaFreeHost(pinned));
+  cudaStreamDestroy(stream);
+}
+
+TEST_F(Emulation, PointersTellWhereTheyPoint) {
+  const float on_host = 0;
+  void* pinned = nullptr;
+  ASSERT_CUDA(cudaMallocHost(&pinned, 8));
+  cudaPointerAttributes attributes{};
+  ASSERT_CUDA(cudaPointerGetAttributes(&attributes, allocate<float>(count) + 5));
+  EXPECT_EQ(attributes.type, cudaMemoryTypeDevice);
+  ASSERT_CUDA(cudaPointerGetAttributes(&attributes, pinned));
+  EXPECT_EQ(attributes.type, cudaMemoryTypeHost);
+  ASSERT_CUDA(cudaPointerGetAttributes(&attributes, &on_host));
+  EXPECT_EQ(attributes.type, cudaMemoryTypeUnregistered);
+  ASSERT_CUDA(cudaFreeHost(pinned));
+}
+
 TEST_F(Emulation, MemoryRunsOut) {
   std::size_t free = 0;
   std::size_t total = 0;
@@ -269,8 +306,15 @@ TEST_F(Emulation, GraphsReplayWhatWasCaptured) {
   std::size_t nodes = 0;
   ASSERT_CUDA(cudaGraphGetNodes(graph, nullptr, &nodes));
   EXPECT_EQ(nodes, 2u);
+  cudaGraphNode_t first[1] = {};
+  nodes = 1;
+  ASSERT_CUDA(cudaGraphGetNodes(graph, first, &nodes));
+  cudaGraphNodeType type{};
+  ASSERT_CUDA(cudaGraphNodeGetType(first[0], &type));
+  EXPECT_EQ(type, cudaGraphNodeTypeKernel);
   cudaGraphExec_t executable = nullptr;
   ASSERT_CUDA(cudaGraphInstantiate(&executable, graph, 0));
+  ASSERT_CUDA(cudaGraphUpload(executable, stream));
   ASSERT_CUDA(cudaGraphLaunch(executable, stream));
   ASSERT_CUDA(cudaGraphLaunch(executable, stream));
   ASSERT_CUDA(cudaStreamSynchronize(stream));
