@@ -97,7 +97,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(gnn PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # lets ccache see through it
 endif()
 # JSON parsing is not hot, and a quarter of a minute of -O3.
-set_source_files_properties(train/safetensors.cpp PROPERTIES COMPILE_OPTIONS -O1)
+set_source_files_properties(train/safetensors.cpp PROPERTIES COMPILE_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-O1>)
 
 # gnn_add_cuda_sources(FILE...): compiled by nvcc, or by the C++ compiler for the emulation.
 function(gnn_add_cuda_sources)
