@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "gnn/core/backend.h"
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 
 namespace gnn {
@@ -48,6 +49,7 @@ struct Block {
   bool cached = true;      // false: allocated without caching, goes back to the driver when freed
   bool small = false;      // in a small segment
   bool free = false;
+  bool retired = false;  // goes back to the driver when its whole segment is free
   Block* previous = nullptr;
   Block* next = nullptr;
   std::size_t guarded = 0;        // bytes between the guard bands, 0: no guard bands
@@ -102,7 +104,7 @@ class CachingAllocator {
     }
     Block* block = found->second;
     live_.erase(found);
-    if (block->guarded != 0) verify_guards(*block);
+    if (block->guarded != 0 && Capture::current() == nullptr) verify_guards(*block);
     stats_.allocated_bytes -= static_cast<std::int64_t>(block->size);
     if (!block->cached) {
       wait_for(*block);
@@ -123,7 +125,8 @@ class CachingAllocator {
   void record_stream(void* data, const Stream& stream) {
     const std::lock_guard lock(mutex_);
     const auto found = live_.find(data);
-    if (found == live_.end()) return;  // memory of somebody else
+    if (found == live_.end() || is_held(stream.native()))
+      return;  // somebody else's memory; nothing runs there
     Block& block = *found->second;
     if (stream.native() == block.stream) return;
     if (std::find(block.used_by.begin(), block.used_by.end(), stream) == block.used_by.end()) {
@@ -152,6 +155,27 @@ class CachingAllocator {
     limit_ = bytes;
   }
 
+  void hold(const Stream& stream) {
+    const std::lock_guard lock(mutex_);
+    held_.push_back(stream.native());
+  }
+
+  void release_held(const Stream& stream) {
+    const std::lock_guard lock(mutex_);
+    std::erase(held_, stream.native());
+    for (const auto& block : blocks_) {
+      if (block->data != nullptr && block->stream == stream.native()) block->retired = true;
+    }
+    return_segments_if([&](const Block& block) { return block.stream == stream.native(); });
+  }
+
+  void forget_guards(const Stream& stream) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [data, block] : live_) {
+      if (block->stream == stream.native()) block->guarded = 0;
+    }
+  }
+
   std::vector<std::string> check_guards() {
     const std::lock_guard lock(mutex_);
     for (const auto& [data, block] : live_) {
@@ -165,7 +189,7 @@ class CachingAllocator {
   Block* take(std::size_t size, const Stream& stream, std::size_t requested) {
     Block* block = caching_on() ? find_free(size, stream) : nullptr;
     if (block == nullptr) block = new_segment(size, stream);
-    if (block == nullptr) {
+    if (block == nullptr && Capture::current() == nullptr) {  // memory cannot be given back while recording
       return_segments();
       block = new_segment(size, stream);
     }
@@ -236,6 +260,7 @@ class CachingAllocator {
     tail->stream = block->stream;
     tail->owner = block->owner;
     tail->small = block->small;
+    tail->retired = block->retired;
     tail->previous = block;
     tail->next = block->next;
     if (tail->next != nullptr) tail->next->previous = tail;
@@ -256,8 +281,19 @@ class CachingAllocator {
       block = previous;
       absorb_next(block);
     }
+    if (block->retired && is_segment(*block) && Capture::current() == nullptr) {
+      driver_.synchronize(device_.index);
+      return_segment(block);
+      return;
+    }
     block->free = true;
     free_.insert(block);
+  }
+
+  static bool is_segment(const Block& block) { return block.previous == nullptr && block.next == nullptr; }
+
+  bool is_held(const void* stream) const {
+    return std::find(held_.begin(), held_.end(), stream) != held_.end();
   }
 
   void absorb_next(Block* block) {
@@ -274,6 +310,7 @@ class CachingAllocator {
   }
 
   void reclaim_pending() {
+    if (Capture::current() != nullptr) return;  // events cannot be asked
     std::erase_if(pending_, [this](Block* block) {
       for (const Event& event : block->pending) {
         if (!event.done()) return false;
@@ -284,15 +321,20 @@ class CachingAllocator {
     });
   }
 
-  /// Returns every segment that is one free block.
+  /// Returns every segment that is one free block, but for those that are held.
   void return_segments() {
     if (!pending_.empty()) {
       driver_.synchronize(device_.index);
       reclaim_pending();
     }
+    return_segments_if([this](const Block& block) { return !is_held(block.stream); });
+  }
+
+  template <class Condition>
+  void return_segments_if(const Condition& condition) {
     std::vector<Block*> unused;
     for (Block* block : free_) {
-      if (block->previous == nullptr && block->next == nullptr) unused.push_back(block);
+      if (is_segment(*block) && condition(*block)) unused.push_back(block);
     }
     if (unused.empty()) return;
     driver_.synchronize(device_.index);  // queued work may still use what was freed in stream order
@@ -325,6 +367,8 @@ class CachingAllocator {
   }
 
   void verify_guards(const Block& block) {
+    // The graph that writes the guard bands of held memory runs on another stream.
+    if (block.retired || is_held(block.stream)) driver_.synchronize(device_.index);
     std::byte band[guard_bytes];
     for (const bool behind : {false, true}) {
       const std::byte* begin = block.data + (behind ? guard_bytes + block.guarded : 0);
@@ -346,6 +390,7 @@ class CachingAllocator {
   std::set<Block*, BySize> free_;
   std::unordered_map<void*, Block*> live_;
   std::vector<Block*> pending_;
+  std::vector<void*> held_;  // streams
   std::vector<std::string> violations_;
   MemoryStats stats_;
   std::size_t limit_ = 0;
@@ -374,6 +419,7 @@ void reset_peak_stats(Device device) {
 }
 
 void empty_cache(Device device) {
+  forbid_in_capture("empty_cache", "memory cannot be given back while recording");
   allocator_of(device).empty_cache();
 }
 
@@ -413,6 +459,21 @@ void deallocate(Device device, void* data) noexcept {
 
 void record_stream(Device device, void* data, const Stream& stream) {
   allocator_of(device).record_stream(data, stream);
+}
+
+void hold_memory(const Stream& stream) {
+  allocator_of(stream.device()).hold(stream);
+}
+
+void release_memory(const Stream& stream) noexcept {
+  try {
+    allocator_of(stream.device()).release_held(stream);
+  } catch (...) {  // as deallocate
+  }
+}
+
+void forget_guard_bands(const Stream& stream) noexcept {
+  allocator_of(stream.device()).forget_guards(stream);
 }
 
 }  // namespace detail

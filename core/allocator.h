@@ -25,6 +25,12 @@
 // left:
 //   then all unused segments of the device are returned and the request is tried once more; if that fails as
 //   well, OutOfMemoryError is thrown with the numbers, and nothing has changed.
+// * While a thread captures a step (core/capture.h), it allocates on a stream of its own, whose memory is
+// held:
+//   what is freed there is handed out to that recording and later ones of its pool only, and never returned
+//   to the driver, because replays go on using the addresses. When the pool ends, its memory goes back to the
+//   driver, and the rest as soon as the tensors that still are in it are freed. Memory that a recording needs
+//   and the pool does not have comes from the driver; nothing is returned to the driver then.
 // * Memory is not cleared. All functions may be called from several threads.
 //
 // Without caching, for tools that watch memory (compute-sanitizer, AddressSanitizer …): with GNN_NO_CACHING
@@ -74,6 +80,12 @@ namespace detail {
 void* allocate(Device device, std::size_t bytes, const Stream& stream);
 void deallocate(Device device, void* data) noexcept;
 void record_stream(Device device, void* data, const Stream& stream);
+
+// What captured steps call. Until release_memory, which waits for the device, the blocks of `stream` are kept
+// for it. forget_guard_bands: nothing was written that was issued to `stream`.
+void hold_memory(const Stream& stream);
+void release_memory(const Stream& stream) noexcept;
+void forget_guard_bands(const Stream& stream) noexcept;
 }  // namespace detail
 
 }  // namespace gnn

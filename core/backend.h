@@ -39,6 +39,15 @@ class Backend {
   virtual bool event_done(int index, void* event) = 0;
   virtual double milliseconds_between(int index, void* start, void* end) = 0;
 
+  /// What this thread issues to the stream `native` is recorded from now on, not run.
+  virtual void begin_capture(int index, void* native) = 0;
+  /// Ends that; returns what was recorded, ready for launches.
+  virtual void* end_capture(int index, void* native) = 0;
+  /// Ends that after an error and throws what was recorded away. Does not throw.
+  virtual void abandon_capture(int index, void* native) = 0;
+  virtual void launch_graph(int index, void* graph, void* native) = 0;
+  virtual void destroy_graph(int index, void* graph) = 0;
+
   /// Host memory that the device can copy from without a staging buffer; nullptr when there is none.
   virtual void* allocate_pinned(std::size_t bytes) = 0;
   virtual void deallocate_pinned(void* data) = 0;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "gnn/core/backend.h"
+#include "gnn/core/check.h"
 
 namespace gnn {
 namespace {
@@ -54,6 +55,13 @@ class CpuBackend final : public Backend {
                                                      *static_cast<Clock::time_point*>(start))
         .count();
   }
+
+  // Nobody asks: a captured step on the CPU runs its function.
+  void begin_capture(int, void*) override { fail<DeviceError>("work on the CPU cannot be captured"); }
+  void* end_capture(int, void*) override { return nullptr; }
+  void abandon_capture(int, void*) override {}
+  void launch_graph(int, void*, void*) override {}
+  void destroy_graph(int, void*) override {}
 
   void* allocate_pinned(std::size_t bytes) override { return allocate(0, bytes); }
   void deallocate_pinned(void* data) override { std::free(data); }

@@ -19,10 +19,30 @@ void throw_cuda_error(cudaError_t status, const char* call) {
     fail<OutOfMemoryError>("{}{} failed: {} ({})", call, where, cudaGetErrorString(status),
                            cudaGetErrorName(status));
   }
+  if (status >= cudaErrorStreamCaptureUnsupported && status <= cudaErrorStreamCaptureWrongThread) {
+    fail<CaptureError>("{}{} cannot be part of a captured step: {} ({})", call, where,
+                       cudaGetErrorString(status), cudaGetErrorName(status));
+  }
   fail<CudaError>("{}{} failed: {} ({})", call, where, cudaGetErrorString(status), cudaGetErrorName(status));
 }
 
+namespace {
+
+/// True where there is nothing to switch: the only device is always the current one.
+bool has_one_device() {
+  static const bool result = [] {
+    int devices = 0;
+    const cudaError_t status = cudaGetDeviceCount(&devices);
+    if (status != cudaSuccess) cudaGetLastError();
+    return status == cudaSuccess && devices == 1;
+  }();
+  return result;
+}
+
+}  // namespace
+
 CudaDeviceGuard::CudaDeviceGuard(int index) {
+  if (has_one_device()) return;
   int current = 0;
   check_cuda(cudaGetDevice(&current), "cudaGetDevice");
   if (current == index) return;
@@ -94,8 +114,12 @@ class CudaBackend final : public Backend {
  public:
   void* allocate(int index, std::size_t bytes) override {
     const CudaDeviceGuard guard(index);
+    // Also while this thread captures: the memory is there before the graph is.
+    cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+    check_cuda(cudaThreadExchangeStreamCaptureMode(&mode), "cudaThreadExchangeStreamCaptureMode");
     void* data = nullptr;
     const cudaError_t status = cudaMalloc(&data, bytes);
+    cudaThreadExchangeStreamCaptureMode(&mode);
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();
       return nullptr;
@@ -181,6 +205,35 @@ class CudaBackend final : public Backend {
     check_cuda(cudaEventElapsedTime(&milliseconds, event_of(start), event_of(end)), "cudaEventElapsedTime");
     return static_cast<double>(milliseconds);
   }
+
+  void begin_capture(int index, void* native) override {
+    const CudaDeviceGuard guard(index);
+    // Thread-local: other threads may go on allocating and waiting.
+    check_cuda(cudaStreamBeginCapture(stream_of(native), cudaStreamCaptureModeThreadLocal),
+               "cudaStreamBeginCapture");
+  }
+  void* end_capture(int index, void* native) override {
+    const CudaDeviceGuard guard(index);
+    cudaGraph_t graph = nullptr;
+    check_cuda(cudaStreamEndCapture(stream_of(native), &graph), "cudaStreamEndCapture");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check_cuda(status, "cudaGraphInstantiate");
+    return executable;
+  }
+  void abandon_capture(int index, void* native) override {
+    const CudaDeviceGuard guard(index);
+    cudaGraph_t graph = nullptr;
+    cudaStreamEndCapture(stream_of(native), &graph);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    cudaGetLastError();
+  }
+  void launch_graph(int index, void* graph, void* native) override {
+    const CudaDeviceGuard guard(index);
+    check_cuda(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(native)), "cudaGraphLaunch");
+  }
+  void destroy_graph(int, void* graph) override { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); }
 
   void* allocate_pinned(std::size_t bytes) override {
     void* data = nullptr;

@@ -54,6 +54,11 @@ class GNN_API CudaError : public Error {
   using Error::Error;
 };
 
+/// Something that cannot be part of a captured training step (see train/captured_step.h); names it.
+class GNN_API CaptureError : public Error {
+  using Error::Error;
+};
+
 /// A file or data set that is missing, damaged or of the wrong kind; names the file and the position.
 class GNN_API DataError : public Error {
   using Error::Error;

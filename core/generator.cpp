@@ -1,8 +1,10 @@
 #include "gnn/core/generator.h"
 
+#include <memory>
 #include <numeric>
 #include <utility>
 
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 #include "gnn/core/philox.h"
 
@@ -44,23 +46,60 @@ class Words {
 
 }  // namespace
 
+/// The numbers of a captured step, which are others in every replay.
+class Generator::Input final : public StepInput {
+ public:
+  Input(Generator& generator, const GeneratorState& start) : generator_(generator), start_(start) {}
+
+  /// The part of the step's numbers that begins at `state`.
+  RandomRange range(const GeneratorState& state) const {
+    RandomRange result;
+    result.offset = state.offset - start_.offset;
+    result.base = static_cast<const std::uint64_t*>(values().raw_data());
+    return result;
+  }
+
+  void write(std::int64_t ahead, std::span<std::uint64_t> words) const override {
+    const GeneratorState now = generator_.state();
+    words[0] = now.seed;
+    words[1] = now.offset + static_cast<std::uint64_t>(ahead) * blocks_;
+  }
+  void advance() override {
+    const std::lock_guard lock(generator_.mutex_);
+    generator_.state_.offset += blocks_;
+  }
+  void undo() override {
+    const std::lock_guard lock(generator_.mutex_);
+    blocks_ = generator_.state_.offset - start_.offset;
+    generator_.state_ = start_;
+  }
+
+ private:
+  Generator& generator_;
+  GeneratorState start_;      // of the recording
+  std::uint64_t blocks_ = 0;  // that a step takes
+};
+
 GeneratorState Generator::state() const {
   const std::lock_guard lock(mutex_);
   return state_;
 }
 
 void Generator::set_state(const GeneratorState& state) {
+  forbid_in_capture("seeding a generator", "every step would draw the same numbers");
   const std::lock_guard lock(mutex_);
   state_ = state;
 }
 
-GeneratorState Generator::reserve(std::int64_t words) {
+RandomRange Generator::reserve(std::int64_t words) {
   check<ValueError>(words >= 0, "Generator::reserve: expected a number of words >= 0, got {}", words);
   const std::lock_guard lock(mutex_);
   const GeneratorState before = state_;
   const auto count = static_cast<std::uint64_t>(words);
   state_.offset += count / 4 + (count % 4 != 0 ? 1 : 0);
-  return before;
+  Capture* const capture = Capture::current();
+  if (capture == nullptr) return before;
+  return capture->find_or_add<Input>(this, 2, *this, before).range(before);
 }
 
 Generator& default_generator() {

@@ -16,6 +16,21 @@ struct GeneratorState {
   bool operator==(const GeneratorState&) const = default;
 };
 
+/// Numbers that a Generator has handed out: those from a position of its sequence on.
+struct RandomRange : GeneratorState {
+  RandomRange() = default;
+  RandomRange(const GeneratorState& state) : GeneratorState(state) {}
+
+  /// In a captured step: where the device keeps {seed, offset} of the step. `offset` counts from there then,
+  /// and `seed` has no meaning.
+  const std::uint64_t* base = nullptr;
+
+  /// The position itself; to be asked where `base` can be read.
+  GNN_HD GeneratorState start() const {
+    return base == nullptr ? GeneratorState{seed, offset} : GeneratorState{base[0], base[1] + offset};
+  }
+};
+
 /// A source of random numbers, the same on every device: a seed and the position in its Philox sequence.
 /// Functions that draw numbers reserve a range of the sequence; which number an element gets depends on that
 /// range and the element's index alone, not on threads or launch geometry. Several threads may use one
@@ -31,13 +46,16 @@ class GNN_API Generator {
   std::uint64_t seed() const { return state().seed; }
   std::uint64_t offset() const { return state().offset; }
   GeneratorState state() const;
+  /// Throws CaptureError inside a captured step.
   void set_state(const GeneratorState& state);
 
   /// Takes the next `words` 32-bit numbers, rounded up to whole blocks of four, out of the sequence; returns
   /// the state before, which names them. Throws ValueError for a negative number.
-  GeneratorState reserve(std::int64_t words);
+  RandomRange reserve(std::int64_t words);
 
  private:
+  class Input;
+
   mutable std::mutex mutex_;
   GeneratorState state_;
 };

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gnn/core/backend.h"
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 
 namespace gnn {
@@ -39,11 +40,18 @@ Stream Stream::current(Device device) {
 }
 
 void Stream::synchronize() const {
+  forbid_in_capture("Stream::synchronize", waits_for_device);
   backend(device_).synchronize_stream(device_.index, native());
 }
 
-StreamGuard::StreamGuard(const Stream& stream)
-    : previous_(std::exchange(current_slot(stream.device()), stream)) {}
+Stream exchange_current_stream(const Stream& stream) {
+  return std::exchange(current_slot(stream.device()), stream);
+}
+
+StreamGuard::StreamGuard(const Stream& stream) : previous_(stream.device()) {
+  forbid_in_capture("StreamGuard", "work on another stream would be left out");
+  previous_ = exchange_current_stream(stream);
+}
 
 StreamGuard::~StreamGuard() {
   current_slot(previous_.device()) = previous_;
@@ -67,10 +75,12 @@ void Event::wait(const Stream& stream) const {
 }
 
 void Event::synchronize() const {
+  forbid_in_capture("Event::synchronize", waits_for_device);
   backend(device_).synchronize_event(device_.index, native_.get());
 }
 
 bool Event::done() const {
+  forbid_in_capture("Event::done", "nothing has run yet");
   return backend(device_).event_done(device_.index, native_.get());
 }
 
@@ -81,6 +91,7 @@ double Event::milliseconds_since(const Event& start) const {
 }
 
 void synchronize(Device device) {
+  forbid_in_capture("synchronize", waits_for_device);
   backend(device).synchronize(device.index);
 }
 

@@ -6,6 +6,7 @@
 
 #include "gnn/core/allocator.h"
 #include "gnn/core/backend.h"
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 #include "gnn/core/tensor_impl.h"
 
@@ -44,6 +45,12 @@ void* native_stream(Device device) {
 void copy_bytes(void* target, Device target_device, const void* source, Device source_device,
                 std::size_t bytes) {
   if (bytes == 0) return;
+  if (const Capture* capture = Capture::current()) {
+    check<CaptureError>(source_device == capture->device() && target_device == capture->device(),
+                        "a copy from {} to {} cannot be part of a captured step, which is recorded once and "
+                        "then runs on {} alone",
+                        source_device, target_device, capture->device());
+  }
   if (source_device == target_device) {
     backend(target_device).copy(target_device.index, target, source, bytes, native_stream(target_device));
   } else if (source_device.is_cpu()) {
@@ -116,6 +123,7 @@ void* Tensor::mutable_checked_data(DType dtype) {
 }
 
 void Tensor::copy_to_host(DType dtype, void* target) const {
+  forbid_in_capture("reading a tensor's elements on the host (to_vector, to_doubles)", waits_for_device);
   copy_bytes(target, Device::cpu(), checked_data(dtype), device(), nbytes());
 }
 
@@ -137,6 +145,7 @@ std::vector<double> Tensor::to_doubles() const {
 
 double Tensor::item() const {
   check<ShapeError>(numel() == 1, "item: expected a tensor of one element, got shape {}", shape());
+  forbid_in_capture("item", waits_for_device);
   return to_doubles()[0];
 }
 

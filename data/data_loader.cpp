@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 #include "gnn/core/generator.h"
 #include "gnn/data/memory_source.h"
@@ -80,11 +81,9 @@ class DataLoader::Impl {
       order_.resize(static_cast<std::size_t>(dataset_->size()));
       std::iota(order_.begin(), order_.end(), std::int64_t{0});
     }
-    if (resident_ != nullptr && (options_.shuffle || !device_order_)) {
-      device_order_ = from_values(order_, {static_cast<std::int64_t>(order_.size())}, options_.device);
-    }
+    if (options_.shuffle) device_order_ = {};
     ++next_epoch;
-    position_ = -1;
+    position_ = 0;
     prepared_ = 0;
     released_ = 0;
     error_ = nullptr;
@@ -94,22 +93,30 @@ class DataLoader::Impl {
     return ++loop_;
   }
 
-  /// The next batch of loop `loop`, nullptr at its end.
-  const Batch* advance(std::uint64_t loop) {
-    check<ValueError>(
-        loop == loop_,
-        "DataLoader: another loop over this loader has begun; a loader runs one loop at a time");
-    give_back();
-    if (position_ + 1 >= batches_) return nullptr;
-    ++position_;
-    try {
-      hand_out();
-    } catch (...) {
-      position_ = batches_;  // this loop is over
-      throw;
+  /// The present batch of loop `loop`.
+  const Batch& batch(std::uint64_t loop) {
+    check_loop(loop);
+    if (!batch_.inputs.defined()) {
+      check<ValueError>(position_ < batches_, "DataLoader: this loop has come to its end");
+      try {
+        hand_out();
+      } catch (const CaptureError&) {
+        throw;  // the batch is asked for again, outside of the captured step
+      } catch (...) {
+        position_ = batches_;  // this loop is over
+        throw;
+      }
     }
-    return &batch_;
+    return batch_;
   }
+
+  void advance(std::uint64_t loop) {
+    check_loop(loop);
+    give_back();
+    if (position_ < batches_) ++position_;
+  }
+
+  bool at_end(std::uint64_t loop) const { return loop == loop_ && position_ >= batches_; }
 
   const DataLoaderOptions& options() const { return options_; }
   std::int64_t batches() const { return batches_; }
@@ -123,6 +130,52 @@ class DataLoader::Impl {
     Tensor labels;
     std::optional<Event> copied;  // to the CUDA device
   };
+
+  // The indices of a captured step's batch.
+  class Input final : public StepInput {
+   public:
+    Input(Impl& loader, std::int64_t size) : loader_(loader), position_(loader.position_), size_(size) {}
+
+    bool fits() const override { return !loader_.batch_.inputs.defined() && foreseen() > 0; }
+    std::int64_t foreseen() const override {  // batches of that size in a row
+      const std::int64_t full = loader_.samples_ / loader_.options_.batch_size;
+      if (size_ == loader_.options_.batch_size) return full - loader_.position_;
+      return loader_.position_ == full && full < loader_.batches_ ? 1 : 0;
+    }
+    void write(std::int64_t ahead, std::span<std::uint64_t> words) const override {
+      const std::span<const std::int64_t> indices = loader_.indices_of(loader_.position_ + ahead);
+      std::ranges::transform(indices, words.begin(),
+                             [](std::int64_t index) { return static_cast<std::uint64_t>(index); });
+    }
+    void advance() override { ++loader_.position_; }
+    void undo() override {
+      loader_.give_back();
+      loader_.position_ = position_;
+    }
+
+   private:
+    Impl& loader_;
+    std::int64_t position_;  // of the recording
+    std::int64_t size_;
+  };
+
+  void check_loop(std::uint64_t loop) const {
+    check<ValueError>(
+        loop == loop_,
+        "DataLoader: another loop over this loader has begun; a loader runs one loop at a time");
+  }
+
+  // The present batch's indices on the device.
+  Tensor device_indices() {
+    if (Capture* capture = Capture::current()) {
+      check<CaptureError>(capture->find(this) == nullptr, "DataLoader: a captured step takes one batch");
+      return capture->find_or_add<Input>(this, batch_.size, *this, batch_.size).values();
+    }
+    // All of an epoch at once, for a loop that is not captured.
+    if (!device_order_)
+      device_order_ = from_values(order_, {static_cast<std::int64_t>(order_.size())}, options_.device);
+    return device_order_.alias({batch_.size}, position_ * options_.batch_size);
+  }
 
   bool threaded() const { return options_.prefetch > 0 && resident_ == nullptr; }
 
@@ -187,16 +240,21 @@ class DataLoader::Impl {
 
   // Makes batch_ the one at position_.
   void hand_out() {
+    check<CaptureError>(
+        resident_ != nullptr || Capture::current() == nullptr,
+        "DataLoader: batches that are filled on the host cannot be part of a captured step; an "
+        "ImageDataset is kept on the device where it fits there (keep_on_device)");
     const std::span<const std::int64_t> indices = indices_of(position_);
     batch_.size = static_cast<std::int64_t>(indices.size());
     batch_.indices.assign(indices.begin(), indices.end());
     const Shape inputs = input_shape_.with(0, batch_.size);
     const Shape labels = label_shape_.with(0, batch_.size);
     if (resident_ != nullptr) {
-      batch_.inputs = empty(inputs, {dataset_->input_dtype(), options_.device});
+      const Tensor order = device_indices();
+      Tensor images = empty(inputs, {dataset_->input_dtype(), options_.device});
       batch_.labels = empty(labels, {dataset_->label_dtype(), options_.device});
-      const Tensor order = device_order_.alias({batch_.size}, position_ * options_.batch_size);
-      resident_->gather(order, batch_.inputs, batch_.labels);
+      resident_->gather(order, images, batch_.labels);
+      batch_.inputs = images;
       return;
     }
     Slot& slot = slots_[static_cast<std::size_t>(position_) % slots_.size()];
@@ -236,9 +294,9 @@ class DataLoader::Impl {
 
   // The loop's side.
   std::vector<std::int64_t> order_;  // read by the thread while active_
-  Tensor device_order_;              // order_ beside the data set
+  Tensor device_order_;              // order_ beside the data set, when it was needed
   std::uint64_t loop_ = 0;
-  std::int64_t position_ = -1;
+  std::int64_t position_ = 0;
   Batch batch_;
   Slot* held_ = nullptr;
 
@@ -287,9 +345,17 @@ DataLoader::Iterator DataLoader::begin() {
   return {impl_.get(), impl_->start()};
 }
 
+const Batch& DataLoader::Iterator::operator*() const {
+  return loader_->batch(loop_);
+}
+
 DataLoader::Iterator& DataLoader::Iterator::operator++() {
-  batch_ = loader_->advance(loop_);
+  loader_->advance(loop_);
   return *this;
+}
+
+bool DataLoader::Iterator::operator==(std::default_sentinel_t) const {
+  return loader_->at_end(loop_);
 }
 
 }  // namespace gnn

@@ -79,8 +79,12 @@ class GNN_API DataLoader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// An input iterator over the batches of one epoch. A batch is valid until the iterator moves on; copies of
-/// it, or of its tensors, stay. Moving on throws ValueError when another loop over the same loader has begun.
+/// An input iterator over the batches of one epoch. A batch is made when it is first asked for, and valid
+/// until the iterator moves on; copies of it, or of its tensors, stay. Both throw ValueError when another
+/// loop over the same loader has begun.
+///
+/// A captured step may ask for a batch and move on, where the data set is kept on the device: its replays
+/// gather the next batches of the loop. Otherwise asking throws CaptureError.
 class GNN_API DataLoader::Iterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -89,19 +93,18 @@ class GNN_API DataLoader::Iterator {
   using pointer = const Batch*;
   using reference = const Batch&;
 
-  const Batch& operator*() const { return *batch_; }
-  const Batch* operator->() const { return batch_; }
+  const Batch& operator*() const;
+  const Batch* operator->() const { return &**this; }
   Iterator& operator++();
   void operator++(int) { ++*this; }
-  bool operator==(std::default_sentinel_t) const { return batch_ == nullptr; }
+  bool operator==(std::default_sentinel_t) const;
 
  private:
   friend class DataLoader;
-  Iterator(Impl* loader, std::uint64_t loop) : loader_(loader), loop_(loop) { ++*this; }
+  Iterator(Impl* loader, std::uint64_t loop) : loader_(loader), loop_(loop) {}
 
   Impl* loader_;
   std::uint64_t loop_;
-  const Batch* batch_ = nullptr;
 };
 
 }  // namespace gnn

@@ -10,7 +10,9 @@ namespace {
 // Lists: parameter, first moment, second moment, gradient.
 template <class T>
 __global__ void __launch_bounds__(elementwise_block)
-    adam_kernel(const __grid_constant__ MultiTensorTable<4> table, AdamUpdate<T> update) {
+    adam_kernel(const __grid_constant__ MultiTensorTable<4> table, AdamUpdate<T> update,
+                const double* step_values) {
+  update.load(step_values);
   for_each_element<T, 3>(table, [&](T(&values)[4]) { update(values[0], values[1], values[2], values[3]); });
 }
 
@@ -34,7 +36,8 @@ void AdamStep::cuda(std::vector<Tensor>& parameters, const std::vector<Tensor>& 
                                       exp_avg_sqs[i].mutable_data<T>(), const_cast<T*>(grads[i].data<T>())};
         },
         [&](const MultiTensorTable<4>& table) {
-          launch(adam_kernel<T>, table.grid(), elementwise_block, 0, device, table, update);
+          launch(adam_kernel<T>, table.grid(), elementwise_block, 0, device, table, update,
+                 settings.step_values);
         });
   });
 }

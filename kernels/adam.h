@@ -29,6 +29,9 @@ struct GNN_API AdamStep {
     double weight_decay = 0;
     bool decoupled = false;  ///< weight decay as in AdamW
     std::int64_t step = 1;   ///< t, from 1
+    /// Where the device keeps the adam_step_values() of a captured step (not the first), which replace those
+    /// of lr, weight_decay and step above; or nullptr.
+    const double* step_values = nullptr;
   };
 
   static constexpr const char* name = "adam_step";

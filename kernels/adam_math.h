@@ -2,12 +2,22 @@
 
 // The update of one element, shared by both back ends. Not installed.
 
+#include <array>
 #include <cmath>
 
 #include "gnn/core/export.h"
 #include "gnn/kernels/adam.h"
 
 namespace gnn::kernels {
+
+/// What differs from step to step, computed in double on the host for every device: the factor of p
+/// (decoupled weight decay), the weight decay through the gradient, lr / (1 - beta1^t), 1 / sqrt(1 -
+/// beta2^t).
+inline std::array<double, 4> adam_step_values(const AdamStep::Settings& s) {
+  const auto t = static_cast<double>(s.step);
+  return {s.decoupled ? 1 - s.lr * s.weight_decay : 1, s.decoupled ? 0 : s.weight_decay,
+          s.lr / (1 - std::pow(s.beta1, t)), 1 / std::sqrt(1 - std::pow(s.beta2, t))};
+}
 
 template <class T>
 struct AdamUpdate {
@@ -17,12 +27,17 @@ struct AdamUpdate {
         rest1(static_cast<T>(1 - s.beta1)),
         rest2(static_cast<T>(1 - s.beta2)),
         eps(static_cast<T>(s.eps)),
-        keep(s.decoupled ? static_cast<T>(1 - s.lr * s.weight_decay) : T(1)),
-        l2(s.decoupled ? T(0) : static_cast<T>(s.weight_decay)),
         first(s.step == 1) {
-    const auto t = static_cast<double>(s.step);
-    step_size = static_cast<T>(s.lr / (1 - std::pow(s.beta1, t)));
-    scale2 = static_cast<T>(1 / std::sqrt(1 - std::pow(s.beta2, t)));
+    load(adam_step_values(s).data());
+  }
+
+  /// Takes what differs from step to step from memory; nullptr: leaves it.
+  GNN_HD void load(const double* step_values) {
+    if (step_values == nullptr) return;
+    keep = static_cast<T>(step_values[0]);
+    l2 = static_cast<T>(step_values[1]);
+    step_size = static_cast<T>(step_values[2]);
+    scale2 = static_cast<T>(step_values[3]);
   }
 
   GNN_HD void operator()(T& p, T& m, T& v, T g) const {
@@ -36,10 +51,7 @@ struct AdamUpdate {
   }
 
   T beta1, beta2, rest1, rest2, eps;
-  T keep;       // factor of p: decoupled weight decay
-  T l2;         // weight decay through the gradient
-  T step_size;  // lr / (1 - beta1^t)
-  T scale2;     // 1 / sqrt(1 - beta2^t)
+  T keep, l2, step_size, scale2;  // adam_step_values
   bool first;
 };
 

@@ -6,19 +6,20 @@
 
 namespace gnn::kernels {
 
-void DropoutKernel::cpu(const Tensor& x, Tensor& y, double p, const GeneratorState& state) {
+void DropoutKernel::cpu(const Tensor& x, Tensor& y, double p, const RandomRange& range) {
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     const T* in = x.data<T>();
     T* out = y.mutable_data<T>();
-    const DropoutMask<T> mask(state.seed, state.offset, p);
+    const DropoutMask<T> mask(range, p);
     const std::int64_t count = x.numel();
+    const GeneratorState start = range.start();
     constexpr std::int64_t per_group = 4 * philox_lane_count;  // elements decided at once
     const auto groups = [=](std::int64_t begin, std::int64_t end) {
       const DropoutMask<T> decide = mask;  // a local: stores to y cannot change it
       for (std::int64_t g = begin; g < end; ++g) {
         PhiloxLanes lanes;
-        philox_lanes(decide.seed, decide.offset + static_cast<std::uint64_t>(g * philox_lane_count), lanes);
+        philox_lanes(start.seed, start.offset + static_cast<std::uint64_t>(g * philox_lane_count), lanes);
         std::uint32_t words[per_group];
         for (int lane = 0; lane < philox_lane_count; ++lane) {
           for (int i = 0; i < 4; ++i) words[4 * lane + i] = lanes.word[i][lane];

@@ -16,8 +16,9 @@ struct alignas(16) Four {
 template <class T>
 __global__ void dropout(const T* x, T* y, std::int64_t count, bool aligned, DropoutMask<T> mask) {
   const std::int64_t blocks = (count + 3) / 4;
+  const GeneratorState start = mask.range.start();
   for (std::int64_t b = global_thread(); b < blocks; b += grid_threads()) {
-    const PhiloxBlock block = mask.words(b);
+    const PhiloxBlock block = philox_block(start.seed, start.offset + static_cast<std::uint64_t>(b));
     if (aligned && 4 * b + 4 <= count) {
       const Four<T> in = reinterpret_cast<const Four<T>*>(x)[b];
       reinterpret_cast<Four<T>*>(y)[b] = {
@@ -33,7 +34,7 @@ __global__ void dropout(const T* x, T* y, std::int64_t count, bool aligned, Drop
 
 }  // namespace
 
-void DropoutKernel::cuda(const Tensor& x, Tensor& y, double p, const GeneratorState& state) {
+void DropoutKernel::cuda(const Tensor& x, Tensor& y, double p, const RandomRange& range) {
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     const T* in = x.data<T>();
@@ -41,7 +42,7 @@ void DropoutKernel::cuda(const Tensor& x, Tensor& y, double p, const GeneratorSt
     const bool aligned =
         (reinterpret_cast<std::uintptr_t>(in) | reinterpret_cast<std::uintptr_t>(out)) % sizeof(Four<T>) == 0;
     launch(dropout<T>, elementwise_grid((x.numel() + 3) / 4), elementwise_block, 0, x.device(), in, out,
-           x.numel(), aligned, DropoutMask<T>(state.seed, state.offset, p));
+           x.numel(), aligned, DropoutMask<T>(range, p));
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "gnn/core/context.h"
 #include "gnn/core/error.h"
+#include "gnn/core/precision.h"
 #include "gnn/kernels/gemm_call.h"
 #include "gnn/kernels/launch.cuh"
 
@@ -52,6 +53,9 @@ class CublasHandle {
     check_cublas(cublasSetStream(handle_, stream), "cublasSetStream");
     check_cublas(cublasSetWorkspace(handle_, workspace.mutable_raw_data(), workspace.nbytes()),
                  "cublasSetWorkspace");
+    const bool tf32 = get_float32_matmul_precision() == "high";
+    check_cublas(cublasSetMathMode(handle_, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+                 "cublasSetMathMode");
     return handle_;
   }
 

@@ -17,7 +17,8 @@ struct GemmOptions {
 /// or two-dimensional, and then the same for every product. float32 or float64, all the same. c shares no
 /// memory with a or b. Empty matrices are fine; K = 0 gives beta · c.
 ///
-/// Products are accumulated in the tensors' dtype, on CUDA without TensorFloat-32. The result depends neither
+/// Products are accumulated in the tensors' dtype, on CUDA without
+/// TensorFloat-32 unless set_float32_matmul_precision allows it. The result depends neither
 /// on the number of threads nor on the stream; it is bitwise the same on every run on the same kind of
 /// device. Throws ShapeError or DTypeError for matrices that do not fit.
 struct GNN_API Gemm {

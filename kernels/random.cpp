@@ -10,14 +10,15 @@ namespace gnn::kernels {
 namespace {
 
 template <class T, class Draw>
-void fill(T* y, std::int64_t count, const GeneratorState& state, const Draw& draw) {
+void fill(T* y, std::int64_t count, const RandomRange& range, const Draw& draw) {
   constexpr std::int64_t per_block = draws_per_block<T>;
+  const GeneratorState start = range.start();
   constexpr std::int64_t per_group = per_block * philox_lane_count;  // as many blocks as are computed at once
   const auto groups = [=](std::int64_t begin, std::int64_t end) {
     const Draw make = draw;  // a local: stores to y cannot change it
     for (std::int64_t g = begin; g < end; ++g) {
       PhiloxLanes lanes;
-      philox_lanes(state.seed, state.offset + static_cast<std::uint64_t>(g * philox_lane_count), lanes);
+      philox_lanes(start.seed, start.offset + static_cast<std::uint64_t>(g * philox_lane_count), lanes);
       T numbers[per_block][philox_lane_count];
       for (int lane = 0; lane < philox_lane_count; ++lane) {
         T drawn[per_block];
@@ -40,23 +41,23 @@ void fill(T* y, std::int64_t count, const GeneratorState& state, const Draw& dra
 
 }  // namespace
 
-void Uniform::cpu(Tensor& y, const GeneratorState& state, double low, double high) {
+void Uniform::cpu(Tensor& y, const RandomRange& range, double low, double high) {
   dispatch_floating(name, y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     const UniformDraw<T> draw{static_cast<T>(low), static_cast<T>(high), static_cast<T>(high - low)};
-    fill(y.mutable_data<T>(), y.numel(), state, draw);
+    fill(y.mutable_data<T>(), y.numel(), range, draw);
   });
 }
 
-void Normal::cpu(Tensor& y, const GeneratorState& state, double mean, double std) {
+void Normal::cpu(Tensor& y, const RandomRange& range, double mean, double std) {
   dispatch_floating(name, y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    fill(y.mutable_data<T>(), y.numel(), state, NormalDraw<T>{static_cast<T>(mean), static_cast<T>(std)});
+    fill(y.mutable_data<T>(), y.numel(), range, NormalDraw<T>{static_cast<T>(mean), static_cast<T>(std)});
   });
 }
 
-void RandomBits::cpu(Tensor& y, const GeneratorState& state) {
-  fill(y.mutable_data<std::int32_t>(), y.numel(), state, BitsDraw{});
+void RandomBits::cpu(Tensor& y, const RandomRange& range) {
+  fill(y.mutable_data<std::int32_t>(), y.numel(), range, BitsDraw{});
 }
 
 }  // namespace gnn::kernels

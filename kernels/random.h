@@ -4,8 +4,8 @@
 #include "gnn/core/tensor.h"
 
 // Fills of random numbers. Which number an element gets is stated in core/philox.h and depends on the
-// generator's state and the element's index only. Both devices give the same bits. The caller reserves
-// random_words() words.
+// position in the generator's sequence and the element's index only. Both devices give the same bits. The
+// caller reserves random_words() words.
 
 namespace gnn::kernels {
 
@@ -17,8 +17,8 @@ inline std::int64_t random_words(const Tensor& y) {
 /// y = numbers uniform in [low, high), float32 (24 random bits) or float64 (53 random bits).
 struct GNN_API Uniform {
   static constexpr const char* name = "uniform";
-  static void cpu(Tensor& y, const GeneratorState& state, double low, double high);
-  static void cuda(Tensor& y, const GeneratorState& state, double low, double high);
+  static void cpu(Tensor& y, const RandomRange& range, double low, double high);
+  static void cuda(Tensor& y, const RandomRange& range, double low, double high);
 };
 
 /// y = normally distributed numbers by Box and Muller's method from pairs of neighbouring uniforms u, v:
@@ -26,15 +26,15 @@ struct GNN_API Uniform {
 /// + 1/2) / 2^32 rounded to float (up to 6.8 standard deviations); float64: u has 53 bits (up to 8.6).
 struct GNN_API Normal {
   static constexpr const char* name = "normal";
-  static void cpu(Tensor& y, const GeneratorState& state, double mean, double std);
-  static void cuda(Tensor& y, const GeneratorState& state, double mean, double std);
+  static void cpu(Tensor& y, const RandomRange& range, double mean, double std);
+  static void cuda(Tensor& y, const RandomRange& range, double mean, double std);
 };
 
 /// y = the random words themselves, int32.
 struct GNN_API RandomBits {
   static constexpr const char* name = "random_bits";
-  static void cpu(Tensor& y, const GeneratorState& state);
-  static void cuda(Tensor& y, const GeneratorState& state);
+  static void cpu(Tensor& y, const RandomRange& range);
+  static void cuda(Tensor& y, const RandomRange& range);
 };
 
 }  // namespace gnn::kernels

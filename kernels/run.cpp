@@ -1,5 +1,6 @@
 #include "gnn/kernels/run.h"
 
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 
 namespace gnn::kernels {
@@ -15,6 +16,12 @@ void DeviceOf::see(const Tensor& tensor) {
 
 Device DeviceOf::get() const {
   check<ValueError>(found_, "{}: expected at least one tensor, got none", kernel_);
+  if (const Capture* capture = Capture::current()) {
+    check<CaptureError>(device_ == capture->device(),
+                        "{} on {} cannot be part of a captured step, which is recorded once and then runs on "
+                        "{} alone",
+                        kernel_, device_, capture->device());
+  }
   return device_;
 }
 

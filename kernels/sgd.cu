@@ -10,14 +10,18 @@ namespace {
 // Lists: parameter, gradient.
 template <class T>
 __global__ void __launch_bounds__(elementwise_block)
-    sgd_kernel(const __grid_constant__ MultiTensorTable<2> table, SgdUpdate<T> update) {
+    sgd_kernel(const __grid_constant__ MultiTensorTable<2> table, SgdUpdate<T> update,
+               const double* step_values) {
+  update.load(step_values);
   for_each_element<T, 1>(table, [&](T(&values)[2]) { update(values[0], values[1]); });
 }
 
 // Lists: parameter, momentum buffer, gradient.
 template <class T>
 __global__ void __launch_bounds__(elementwise_block)
-    sgd_momentum_kernel(const __grid_constant__ MultiTensorTable<3> table, SgdUpdate<T> update) {
+    sgd_momentum_kernel(const __grid_constant__ MultiTensorTable<3> table, SgdUpdate<T> update,
+                        const double* step_values) {
+  update.load(step_values);
   for_each_element<T, 2>(table, [&](T(&values)[3]) { update(values[0], values[1], values[2]); });
 }
 
@@ -40,7 +44,8 @@ void SgdStep::cuda(std::vector<Tensor>& parameters, const std::vector<Tensor>& g
             return std::array<void*, 2>{parameters[i].mutable_data<T>(), gradient(i)};
           },
           [&](const MultiTensorTable<2>& table) {
-            launch(sgd_kernel<T>, table.grid(), elementwise_block, 0, device, table, update);
+            launch(sgd_kernel<T>, table.grid(), elementwise_block, 0, device, table, update,
+                   settings.step_values);
           });
       return;
     }
@@ -51,7 +56,8 @@ void SgdStep::cuda(std::vector<Tensor>& parameters, const std::vector<Tensor>& g
                                       gradient(i)};
         },
         [&](const MultiTensorTable<3>& table) {
-          launch(sgd_momentum_kernel<T>, table.grid(), elementwise_block, 0, device, table, update);
+          launch(sgd_momentum_kernel<T>, table.grid(), elementwise_block, 0, device, table, update,
+                 settings.step_values);
         });
   });
 }

@@ -27,6 +27,8 @@ struct GNN_API SgdStep {
     double weight_decay = 0;
     bool nesterov = false;
     bool first = false;  ///< momentum buffers are written without being read: they have no values yet
+    /// Where the device keeps {lr, weight_decay} of a captured step, which replace those above; or nullptr.
+    const double* step_values = nullptr;
   };
 
   static constexpr const char* name = "sgd_step";

@@ -17,6 +17,13 @@ struct SgdUpdate {
         nesterov(s.nesterov),
         first(s.first) {}
 
+  /// Takes what differs from step to step from memory; nullptr: leaves it.
+  GNN_HD void load(const double* step_values) {
+    if (step_values == nullptr) return;
+    lr = static_cast<T>(step_values[0]);
+    weight_decay = static_cast<T>(step_values[1]);
+  }
+
   /// Without momentum.
   GNN_HD void operator()(T& p, T g) const {
     if (weight_decay != T(0)) g += weight_decay * p;

@@ -20,12 +20,12 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
   check<DTypeError>(x.dtype() == DType::float32 || x.dtype() == DType::float64,
                     "dropout: expected float32 or float64, got {}", x.dtype());
   if (!training || p == 0) return x;
-  const GeneratorState state = (generator != nullptr ? *generator : default_generator()).reserve(x.numel());
+  const RandomRange range = (generator != nullptr ? *generator : default_generator()).reserve(x.numel());
   Tensor y = empty_like(x);
-  kernels::run<kernels::DropoutKernel>(x, y, p, state);
-  return record("dropout", y, {x}, [p, state](const Tensor& grad, Gradients& grads) {
+  kernels::run<kernels::DropoutKernel>(x, y, p, range);
+  return record("dropout", y, {x}, [p, range](const Tensor& grad, Gradients& grads) {
     Tensor dx = empty_like(grad);
-    kernels::run<kernels::DropoutKernel>(grad, dx, p, state);
+    kernels::run<kernels::DropoutKernel>(grad, dx, p, range);
     grads.set(0, dx);
   });
 }

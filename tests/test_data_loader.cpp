@@ -295,10 +295,23 @@ TEST(DataLoader, ErrorsOfThePrefetchThreadSurfaceInTheLoop) {
       EXPECT_EQ(good, 35);  // all batches before it were delivered
     }
     auto over = loader.begin();
-    for (int i = 0; i < 6; ++i) ++over;
-    EXPECT_THROW(++over, std::runtime_error);
-    ++over;
+    for (int i = 0; i < 7; ++i) ++over;
+    EXPECT_FALSE(over == loader.end());
+    EXPECT_THROW(*over, std::runtime_error);
     EXPECT_TRUE(over == loader.end());  // after the error, the loop is over
+    EXPECT_THROW(*over, ValueError);
+  }
+}
+
+TEST(DataLoader, BatchesThatNobodyAsksForAreSkipped) {
+  for (const int prefetch : {0, 1, 3}) {
+    const auto numbers = std::make_shared<Numbers>(100, -1);
+    DataLoader loader(numbers, {.batch_size = 5, .prefetch = prefetch});
+    auto batch = loader.begin();
+    for (int i = 0; i < 13; ++i) ++batch;
+    EXPECT_EQ(batch->indices.front(), 65);
+    EXPECT_EQ(batch->inputs.to_vector<float>().back(), 69);
+    if (prefetch == 0) EXPECT_EQ(numbers->calls, 1);
   }
 }
 

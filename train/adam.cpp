@@ -4,6 +4,7 @@
 
 #include "gnn/core/check.h"
 #include "gnn/kernels/adam.h"
+#include "gnn/kernels/adam_math.h"
 #include "gnn/kernels/run.h"
 
 namespace gnn {
@@ -42,13 +43,21 @@ Adam::Adam(const char* kind, std::vector<GroupOptions> groups, const AdamOptions
 void Adam::step() {
   for (std::size_t g = 0; g < groups().size(); ++g) {
     for (Batch& batch : next_batches(g)) {
-      const kernels::AdamStep::Settings settings{.lr = groups()[g].lr,
-                                                 .beta1 = options_.beta1,
-                                                 .beta2 = options_.beta2,
-                                                 .eps = options_.eps,
-                                                 .weight_decay = groups()[g].weight_decay,
-                                                 .decoupled = decoupled_,
-                                                 .step = batch.step};
+      kernels::AdamStep::Settings settings{.lr = groups()[g].lr,
+                                           .beta1 = options_.beta1,
+                                           .beta2 = options_.beta2,
+                                           .eps = options_.eps,
+                                           .weight_decay = groups()[g].weight_decay,
+                                           .decoupled = decoupled_,
+                                           .step = batch.step};
+      const auto formula = [of = settings](double lr, double weight_decay, std::int64_t step,
+                                           std::span<double> values) mutable {
+        of.lr = lr;
+        of.weight_decay = weight_decay;
+        of.step = step;
+        std::ranges::copy(kernels::adam_step_values(of), values.begin());
+      };
+      settings.step_values = step_values(g, batch, 4, formula);
       kernels::run<kernels::AdamStep>(batch.parameters, batch.grads, batch.states[0], batch.states[1],
                                       settings);
     }

@@ -1,10 +1,12 @@
 #include "gnn/train/optimizer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <utility>
 
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 
 namespace gnn {
@@ -73,6 +75,59 @@ Optimizer::Optimizer(const char* kind, std::vector<const char*> state_names, std
   states_.resize(all.size());
 }
 
+/// The numbers of updates that a captured step counts.
+class Optimizer::Updates final : public StepInput {
+ public:
+  Updates(Optimizer& optimizer, std::size_t first_state, std::size_t states)
+      : optimizer_(optimizer), first_(first_state), loads_(optimizer.loads_) {
+    for (std::size_t i = 0; i < states; ++i) counts_.push_back(steps_of(i));
+  }
+
+  bool fits() const override { return optimizer_.loads_ == loads_; }
+  void undo() override {
+    for (std::size_t i = 0; i < counts_.size(); ++i)
+      counts_[i] = std::exchange(steps_of(i), counts_[i]) - counts_[i];
+  }
+  void advance() override {
+    for (std::size_t i = 0; i < counts_.size(); ++i) steps_of(i) += counts_[i];
+  }
+  void write(std::int64_t, std::span<std::uint64_t>) const override {}
+
+ private:
+  std::int64_t& steps_of(std::size_t i) { return optimizer_.states_[first_ + i].step; }
+
+  Optimizer& optimizer_;
+  std::size_t first_;
+  std::uint64_t loads_;
+  std::vector<std::int64_t> counts_;  // before the recorded step; after undo() those of one step
+};
+
+/// The values that a captured step's kernel reads.
+class Optimizer::Values final : public StepInput {
+ public:
+  Values(Optimizer& optimizer, std::size_t group, std::size_t state, StepFormula formula)
+      : optimizer_(optimizer), group_(group), state_(state), formula_(std::move(formula)) {}
+
+  void undo() override {}
+  void advance() override {}
+  void write(std::int64_t ahead, std::span<std::uint64_t> words) const override {
+    const ParameterGroup& group = optimizer_.groups_[group_];
+    check_group(optimizer_.kind_, group);
+    const auto& forecast = optimizer_.lr_forecast_;
+    const double lr = ahead == 0 || !forecast ? group.lr : forecast(group_, ahead);
+    std::vector<double> values(words.size());
+    formula_(lr, group.weight_decay, optimizer_.states_[state_].step + 1 + ahead, values);
+    std::ranges::transform(values, words.begin(),
+                           [](double value) { return std::bit_cast<std::uint64_t>(value); });
+  }
+
+ private:
+  Optimizer& optimizer_;
+  std::size_t group_;
+  std::size_t state_;  // whose number of updates counts
+  StepFormula formula_;
+};
+
 Optimizer::~Optimizer() = default;
 
 void Optimizer::zero_grad() {
@@ -86,11 +141,33 @@ void Optimizer::set_lr(double lr) {
   for (ParameterGroup& group : groups_) group.lr = lr;
 }
 
+void Optimizer::foresee_lr(std::function<double(std::size_t group, std::int64_t steps)> forecast) {
+  lr_forecast_ = std::move(forecast);
+}
+
+const double* Optimizer::step_values(std::size_t index, const Batch& batch, std::int64_t count,
+                                     StepFormula formula) {
+  Capture* const capture = Capture::current();
+  if (capture == nullptr) return nullptr;
+  check<CaptureError>(batch.step != 1,
+                      "{}: the first update of parameter {} cannot be part of a captured step, as the later "
+                      "ones differ from it",
+                      kind_, batch.first);
+  const Values& input = capture->find_or_add<Values>(&states_[batch.first], count, *this, index, batch.first,
+                                                     std::move(formula));
+  return static_cast<const double*>(input.values().raw_data());
+}
+
 std::vector<Optimizer::Batch> Optimizer::next_batches(std::size_t index, bool with_state) {
   std::size_t first_state = 0;
   for (std::size_t g = 0; g < index; ++g) first_state += groups_[g].parameters.size();
   const ParameterGroup& group = groups_[index];
   check_group(kind_, group);
+  if (Capture* const capture = Capture::current()) {
+    check<CaptureError>(capture->find(&group) == nullptr, "{}: a captured step makes one optimizer step",
+                        kind_);
+    capture->find_or_add<Updates>(&group, 0, *this, first_state, group.parameters.size());
+  }
 
   std::vector<Batch> batches;
   for (std::size_t i = 0; i < group.parameters.size(); ++i) {
@@ -121,6 +198,7 @@ std::vector<Optimizer::Batch> Optimizer::next_batches(std::size_t index, bool wi
     if (batch == batches.end()) {
       batch = batches.emplace(batch);
       batch->step = state.step;
+      batch->first = first_state + i;
       batch->states.resize(with_state ? state_names_.size() : 0);
     }
     batch->parameters.push_back(parameter);
@@ -207,6 +285,7 @@ void Optimizer::load_state_dict(const OptimizerState& saved) {
   set_options(values);
   groups_ = std::move(groups);
   states_ = std::move(states);
+  ++loads_;
 }
 
 namespace detail {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -72,6 +73,10 @@ class GNN_API Optimizer {
   double lr() const { return groups_.front().lr; }
   /// Sets the learning rate of all groups; throws ValueError unless it is finite and not negative.
   void set_lr(double lr);
+  /// Tells what learning rate a group (its number) will have some steps from now, so that captured steps can
+  /// be sent their learning rates in advance; {}: what it has now. A wrong forecast costs a small copy to the
+  /// device, never a wrong result.
+  void foresee_lr(std::function<double(std::size_t group, std::int64_t steps)> forecast);
 
   /// All state and settings, for saving. Tensors are shared, not copied: the next step changes them.
   OptimizerState state_dict() const;
@@ -95,11 +100,21 @@ class GNN_API Optimizer {
     std::vector<Tensor> grads;
     std::vector<std::vector<Tensor>> states;  // one list per state name
     std::int64_t step = 0;  // number of this update; 1: the state tensors have no values yet
+    std::size_t first = 0;  // the first parameter's number, counted through all groups
   };
 
   /// The parameters of group `index` that have a gradient. `with_state`: counts one update for each, and
   /// creates its state, with undefined values, for the first; otherwise there is no state and no count.
   std::vector<Batch> next_batches(std::size_t index, bool with_state = true);
+
+  /// What a kernel needs to know that differs from step to step: writes it for an update of that number with
+  /// these settings.
+  using StepFormula =
+      std::function<void(double lr, double weight_decay, std::int64_t step, std::span<double> values)>;
+  /// In a captured step: where the device keeps the `count` values of `formula` for a batch of group `index`.
+  /// Otherwise nullptr. Throws CaptureError where they are not all that differs: at a first update, and when
+  /// a step updates a parameter twice.
+  const double* step_values(std::size_t index, const Batch& batch, std::int64_t count, StepFormula formula);
 
   /// The settings that all groups share, by name.
   virtual std::vector<NamedScalar> options() const = 0;
@@ -108,6 +123,9 @@ class GNN_API Optimizer {
   virtual void set_options(std::span<const double> values) = 0;
 
  private:
+  class Updates;
+  class Values;
+
   struct State {
     std::int64_t step = 0;
     std::vector<Tensor> tensors;  // one per state name; none as long as step is 0
@@ -117,6 +135,8 @@ class GNN_API Optimizer {
   std::vector<const char*> state_names_;
   std::vector<ParameterGroup> groups_;
   std::vector<State> states_;  // of all parameters, counted through all groups
+  std::function<double(std::size_t group, std::int64_t steps)> lr_forecast_;
+  std::uint64_t loads_ = 0;  // of state dicts, which replace states and settings
 };
 
 namespace detail {

@@ -35,6 +35,10 @@ void Schedule::step() {
   apply();
 }
 
+double Schedule::lr_after(std::size_t group, std::int64_t steps) const {
+  return lr_at(state_.base_lrs.at(group), state_.steps + steps);
+}
+
 void Schedule::load_state(const ScheduleState& state) {
   check<ValueError>(state.base_lrs.size() == state_.base_lrs.size(),
                     "schedule: expected the base rates of {} parameter groups, got {}",

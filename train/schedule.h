@@ -30,6 +30,8 @@ class GNN_API Schedule {
 
   /// Advances by one step and sets the learning rate of every group.
   void step();
+  /// The learning rate that a group (its number) will have after `steps` more of them.
+  double lr_after(std::size_t group, std::int64_t steps) const;
   /// Number of steps so far.
   std::int64_t steps() const { return state_.steps; }
   /// The present learning rate of the first group.

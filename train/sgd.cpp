@@ -19,6 +19,12 @@ void check_options(const SGDOptions& options) {
                     options.dampening);
 }
 
+/// As kernels::SgdStep reads them.
+void sgd_values(double lr, double weight_decay, std::int64_t, std::span<double> values) {
+  values[0] = lr;
+  values[1] = weight_decay;
+}
+
 }  // namespace
 
 SGD::SGD(std::vector<Tensor> parameters, const SGDOptions& options)
@@ -40,7 +46,8 @@ void SGD::step() {
                                                 .dampening = options_.dampening,
                                                 .weight_decay = groups()[g].weight_decay,
                                                 .nesterov = options_.nesterov,
-                                                .first = batch.step == 1};
+                                                .first = batch.step == 1,
+                                                .step_values = step_values(g, batch, 2, sgd_values)};
       kernels::run<kernels::SgdStep>(batch.parameters, batch.grads, with_momentum ? batch.states[0] : none,
                                      settings);
     }

@@ -1,8 +1,13 @@
 #include "gnn/train/step_log.h"
 
 #include <cmath>
+#include <memory>
 
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
+#include "gnn/kernels/batch_metrics.h"
+#include "gnn/kernels/fill.h"
+#include "gnn/kernels/run.h"
 #include "gnn/layers/cross_entropy.h"
 #include "gnn/layers/reduce.h"
 
@@ -10,13 +15,8 @@ namespace gnn {
 namespace {
 
 constexpr std::int64_t least_steps = 5;  // between two reads
+constexpr std::int64_t most_steps = 50;
 constexpr double read_seconds = 0.25;
-
-/// Copies all elements of `source` to `target`, from element `offset` on.
-void put(const Tensor& target, std::int64_t offset, const Tensor& source) {
-  Tensor slot = target.alias(source.shape(), offset);
-  slot.copy_from(source);
-}
 
 [[noreturn]] void fail_at(std::int64_t step, double loss, Device device) {
   const char* what = std::isnan(loss) ? "NaN" : "infinite";
@@ -38,63 +38,68 @@ bool is_classification(const Tensor& output, const Tensor& labels) {
          labels.size(0) == output.size(0);
 }
 
-void StepLog::make_room(const Tensor& loss, std::int64_t size) {
-  const bool alike =
-      losses_.defined() && losses_.dtype() == loss.dtype() && losses_.device() == loss.device();
-  if (alike && steps_.size() < static_cast<std::size_t>(capacity) &&
-      predictions_.numel() >= noted_samples_ + size)
-    return;
-  read();
-  if (alike && predictions_.numel() >= size) return;
-  losses_ = empty({capacity}, loss.options());
-  predictions_ = empty({capacity * size}, {DType::int64, loss.device()});
-  labels_ = empty_like(predictions_);
+/// A captured step in the log: what its replays change on the host.
+class StepLog::Input final : public StepInput {
+ public:
+  Input(StepLog& log, std::int64_t samples) : log_(log), samples_(samples) {}
+
+  void undo() override { count(-1); }
+  void advance() override { count(1); }
+  void write(std::int64_t, std::span<std::uint64_t>) const override {}
+  void count(std::int64_t steps) {
+    log_.noted_.steps += steps;
+    log_.noted_.samples += steps * samples_;
+  }
+
+ private:
+  StepLog& log_;
+  std::int64_t samples_;
+};
+
+void StepLog::restart(std::int64_t done) {
+  if (totals_.defined()) kernels::run<kernels::Fill>(totals_, 0.0);
+  noted_ = {};
+  read_ = {};
+  done_ = done;
+  classification_ = true;
+  loss_sum_ = 0;
+  correct_ = 0;
+  last_read_ = Clock::now();
 }
 
-void StepLog::add(std::int64_t step, const Tensor& loss, const Tensor& output, const Tensor& labels) {
+void StepLog::add(const Tensor& loss, const Tensor& output, const Tensor& labels) {
+  if (!totals_.defined())
+    totals_ = zeros({kernels::BatchMetrics::count}, {.dtype = DType::float64, .device = loss.device()});
   const std::int64_t size = output.dim() > 0 ? output.size(0) : 1;
-  make_room(loss, size);
-  put(losses_, static_cast<std::int64_t>(steps_.size()), loss);
   classification_ = classification_ && is_classification(output, labels);
-  if (classification_) {
-    put(predictions_, noted_samples_, argmax(output.detach(), 1));
-    put(labels_, noted_samples_, labels);
-  }
-  noted_samples_ += size;
-  steps_.push_back(step);
-  sizes_.push_back(size);
+  const Tensor predictions = classification_ ? argmax(output.detach(), 1) : Tensor();
+  kernels::run<kernels::BatchMetrics>(loss, predictions, classification_ ? labels : Tensor(), size, totals_);
+  Input step(*this, size);
+  step.count(1);
+  if (Capture* capture = Capture::current()) capture->add(this, std::make_shared<Input>(step), 0);
 }
 
 bool StepLog::due() const {
-  const auto steps = static_cast<std::int64_t>(steps_.size());
-  return steps == capacity ||
+  const std::int64_t steps = noted_.steps - read_.steps;
+  return steps >= most_steps ||
          (steps >= least_steps &&
           std::chrono::duration<double>(Clock::now() - last_read_).count() >= read_seconds);
 }
 
 void StepLog::read() {
-  if (!steps_.empty()) {
-    const std::vector<double> losses = losses_.alias({static_cast<std::int64_t>(steps_.size())}).to_doubles();
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-      if (!std::isfinite(losses[i])) fail_at(steps_[i], losses[i], losses_.device());
-      loss_sum_ += losses[i] * static_cast<double>(sizes_[i]);
-      samples_ += sizes_[i];
-    }
-    if (classification_) {
-      const auto predictions = predictions_.alias({noted_samples_}).to_vector<std::int64_t>();
-      const auto labels = labels_.alias({noted_samples_}).to_vector<std::int64_t>();
-      for (std::size_t i = 0; i < labels.size(); ++i) correct_ += predictions[i] == labels[i] ? 1 : 0;
-    }
-    steps_.clear();
-    sizes_.clear();
-    noted_samples_ = 0;
+  if (noted_.steps != read_.steps) {
+    const std::vector<double> totals = totals_.to_doubles();
+    if (totals[3] != 0) fail_at(done_ + static_cast<std::int64_t>(totals[3]), totals[4], totals_.device());
+    loss_sum_ = totals[1];
+    correct_ = static_cast<std::int64_t>(totals[2]);
+    read_ = noted_;
   }
   last_read_ = Clock::now();
 }
 
 double StepLog::accuracy() const {
   if (!classification_) return std::numeric_limits<double>::quiet_NaN();
-  return static_cast<double>(correct_) / static_cast<double>(samples_);
+  return static_cast<double>(correct_) / static_cast<double>(read_.samples);
 }
 
 }  // namespace gnn

@@ -1,6 +1,6 @@
 #pragma once
 
-// The loss and the predictions of training steps, kept on the device and read now and then. Not installed.
+// The loss and the accuracy of training steps, added up on the device and read now and then. Not installed.
 
 #include <chrono>
 #include <cstdint>
@@ -16,34 +16,39 @@ bool is_classification(const Tensor& output, const Tensor& labels);
 
 class StepLog {
  public:
-  /// Notes a step: three small copies on the device, no waiting. `step` and `batch` are for errors.
-  void add(std::int64_t step, const Tensor& loss, const Tensor& output, const Tensor& labels);
+  /// Starts over, with step number `done` + 1 as the next; numbers are for errors.
+  void restart(std::int64_t done);
+  /// Notes a step, also as part of a captured one. Does not wait for the device.
+  void add(const Tensor& loss, const Tensor& output, const Tensor& labels);
   /// True when read() is due: often enough for a progress bar, seldom enough not to slow the device down.
   bool due() const;
   /// Waits for the device and adds up what was noted. Throws TrainingError naming the first step whose loss
   /// is not finite.
   void read();
 
+  /// Steps that were noted.
+  std::int64_t steps() const { return noted_.steps; }
+
   // Over all steps that were read.
-  std::int64_t samples() const { return samples_; }
-  double loss() const { return loss_sum_ / static_cast<double>(samples_); }
+  std::int64_t samples() const { return read_.samples; }
+  double loss() const { return loss_sum_ / static_cast<double>(read_.samples); }
   /// NaN unless all of them were classifications.
   double accuracy() const;
 
  private:
-  void make_room(const Tensor& loss, std::int64_t size);
-
+  class Input;
   using Clock = std::chrono::steady_clock;
-  static constexpr std::int64_t capacity = 50;  // steps
 
-  std::vector<std::int64_t> steps_;  // noted and not yet read
-  std::vector<std::int64_t> sizes_;
-  Tensor losses_;       // [capacity]
-  Tensor predictions_;  // int64 [capacity * batch]
-  Tensor labels_;       // the same
-  std::int64_t noted_samples_ = 0;
+  struct Counts {
+    std::int64_t steps = 0;
+    std::int64_t samples = 0;
+  };
+
+  Tensor totals_;  // kernels::BatchMetrics'
+  Counts noted_;
+  Counts read_;
+  std::int64_t done_ = 0;  // steps before the first
   bool classification_ = true;
-  std::int64_t samples_ = 0;
   double loss_sum_ = 0;
   std::int64_t correct_ = 0;
   Clock::time_point last_read_ = Clock::now();

@@ -8,6 +8,7 @@
 #include "gnn/core/check.h"
 #include "gnn/core/text.h"
 #include "gnn/layers/cross_entropy.h"
+#include "gnn/train/captured_step.h"
 #include "gnn/train/grad_norm.h"
 #include "gnn/train/progress.h"
 #include "gnn/train/step_log.h"
@@ -115,28 +116,88 @@ Tensor Trainer::loss_of(const Tensor& output, const Tensor& labels) const {
   return loss;
 }
 
-bool Trainer::train_epoch(DataLoader& train, const FitOptions& options, EpochResult& result,
-                          History& history) {
+/// What a fit() keeps from step to step.
+struct Trainer::Fit {
+  Fit(Trainer& trainer, DataLoader& loader, const FitOptions& with)
+      : options(with),
+        train(loader),
+        parameters(trainer.model_.parameters()),
+        step(loader.options().device, [this, &trainer] { return make_step(trainer); },
+             {.capture = with.capture && with.on_step.empty(), .parameters = parameters}) {
+    const Schedule* const schedule = with.schedule;
+    if (schedule != nullptr && with.schedule_every_step &&
+        schedule->state().base_lrs.size() == trainer.optimizer_.groups().size()) {
+      trainer.optimizer_.foresee_lr(
+          [schedule](std::size_t group, std::int64_t steps) { return schedule->lr_after(group, steps); });
+      forecast.emplace(trainer.optimizer_);
+    }
+  }
+
+  /// All of a step that is the device's; may be captured. Returns the loss.
+  Tensor make_step(Trainer& trainer) {
+    const Batch& now = **batch;
+    trainer.optimizer_.zero_grad();
+    const Tensor output = trainer.model_(now.inputs);
+    Tensor loss = trainer.loss_of(output, now.labels);
+    loss.backward();
+    if (options.clip_grad_norm > 0) clip_grad_norm(parameters, options.clip_grad_norm);
+    trainer.optimizer_.step();
+    log.add(loss, output, now.labels);
+    ++*batch;
+    return loss;
+  }
+
+  /// Why steps are not captured.
+  std::string capture_reason() const {
+    return options.capture && !options.on_step.empty()
+               ? "on_step callbacks run between steps and may read or change anything"
+               : step.reason();
+  }
+
+  /// Says on stderr, once, that steps are not captured though they might be.
+  void explain() {
+    const std::string reason = capture_reason();
+    if (explained || reason.empty() || !options.capture || train.options().device.is_cpu()) return;
+    explained = true;
+    fmt::print(stderr, "Training steps are not captured: {}\n", reason);
+  }
+
+  /// Takes the schedule's forecast from the optimizer again.
+  struct Forecast {
+    explicit Forecast(Optimizer& of) : optimizer(of) {}
+    ~Forecast() { optimizer.foresee_lr({}); }
+    Forecast(const Forecast&) = delete;
+    Forecast& operator=(const Forecast&) = delete;
+    Optimizer& optimizer;
+  };
+
+  const FitOptions& options;
+  DataLoader& train;
+  std::vector<Tensor> parameters;
+  StepLog log;
+  std::optional<DataLoader::Iterator> batch;
+  std::optional<Forecast> forecast;
+  CapturedStep step;
+  History history = {};
+  bool explained = false;
+};
+
+bool Trainer::train_epoch(Fit& fit, EpochResult& result) {
+  const FitOptions& options = fit.options;
   const std::string label =
       fmt::format("Epoch {:>{}}/{}", result.epoch, fmt::formatted_size("{}", options.epochs), options.epochs);
   std::optional<Progress> progress;
-  if (options.progress) progress.emplace(label, train.samples());
+  if (options.progress) progress.emplace(label, fit.train.samples());
   result.lr = optimizer_.lr();
   const Stopwatch watch;
-  StepLog log;
-  const std::vector<Tensor> parameters =
-      options.clip_grad_norm > 0 ? model_.parameters() : std::vector<Tensor>{};
-  for (const Batch& batch : train) {
+  StepLog& log = fit.log;
+  log.restart(fit.history.steps);
+  for (fit.batch = fit.train.begin(); *fit.batch != fit.train.end();) {
     if (stop_.load(std::memory_order_relaxed)) return false;
-    optimizer_.zero_grad();
-    const Tensor output = model_(batch.inputs);
-    const Tensor loss = loss_of(output, batch.labels);
-    loss.backward();
-    if (options.clip_grad_norm > 0) clip_grad_norm(parameters, options.clip_grad_norm);
-    optimizer_.step();
+    const Tensor loss = fit.step();
+    ++fit.history.steps;
     if (options.schedule != nullptr && options.schedule_every_step) options.schedule->step();
-    log.add(++history.steps, loss, output, batch.labels);
-    for (const StepCallback& callback : options.on_step) callback(*this, history.steps, loss);
+    for (const StepCallback& callback : options.on_step) callback(*this, fit.history.steps, loss);
     if (log.due()) {
       log.read();
       if (progress) progress->update(log.samples(), scores("", log.loss(), log.accuracy()));
@@ -152,21 +213,25 @@ bool Trainer::train_epoch(DataLoader& train, const FitOptions& options, EpochRes
     result.validation_loss = evaluation.loss;
     result.validation_accuracy = evaluation.accuracy;
   }
-  if (progress) progress->finish(epoch_line(label, result, options));
+  if (progress) {
+    progress->finish(epoch_line(label, result, options));
+    fit.explain();
+  }
   return true;
 }
 
 History Trainer::fit(DataLoader& train, const FitOptions& options) {
   check_options(train, options);
   const ModeScope mode(model_, true);
-  History history;
+  Fit fit(*this, train, options);
+  History& history = fit.history;
   BestEpoch best(options.early_stopping, model_);
   const Stopwatch watch;
   double training_seconds = 0;
   double trained_samples = 0;
   for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
     EpochResult result{.epoch = epoch};
-    if (!train_epoch(train, options, result, history)) {
+    if (!train_epoch(fit, result)) {
       history.stopped = true;
       break;
     }
@@ -176,6 +241,7 @@ History Trainer::fit(DataLoader& train, const FitOptions& options) {
     history.epochs.push_back(result);
     if (options.schedule != nullptr && !options.schedule_every_step) options.schedule->step();
     for (const EpochCallback& callback : options.on_epoch) callback(*this, result);
+    if (!options.on_epoch.empty() && fit.step.reason().empty()) fit.step.reset();
     if (best.update(result)) {
       history.stopped_early = true;
       break;
@@ -186,6 +252,8 @@ History Trainer::fit(DataLoader& train, const FitOptions& options) {
   history.best_epoch = best.epoch();
   history.seconds = watch.seconds();
   if (training_seconds > 0) history.samples_per_second = trained_samples / training_seconds;
+  history.captured_steps = fit.step.replays();
+  history.capture_reason = fit.capture_reason();
   return history;
 }
 

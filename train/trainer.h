@@ -45,6 +45,10 @@ struct History {
   std::int64_t best_epoch = 0;
   bool stopped_early = false;  ///< by early stopping
   bool stopped = false;        ///< by Trainer::stop(); the running epoch is not in `epochs`
+  /// Steps that were replays of a captured one, and why the others were not, where that was not by design
+  /// (the first step, a smaller last batch). Always 0 on the CPU.
+  std::int64_t captured_steps = 0;
+  std::string capture_reason = {};
 };
 
 /// What early stopping watches.
@@ -79,6 +83,11 @@ struct FitOptions {
   /// Called after every epoch (its validation included), and after every step, in order.
   std::vector<EpochCallback> on_epoch = {};
   std::vector<StepCallback> on_step = {};
+  /// On CUDA: issue a step by one call, as CapturedStep does, where that is possible: the data set is kept on
+  /// the device, model and loss do nothing that waits for it, and there is no on_step callback, which might
+  /// read or change anything. Results are the same, bit for bit. After on_epoch callbacks the step is
+  /// captured anew.
+  bool capture = true;
   /// A progress bar on a terminal, plain lines elsewhere, on stderr.
   bool progress = true;
 };
@@ -107,7 +116,8 @@ struct Evaluation {
 ///
 /// Model and loaders are on the same device. Model and optimizer must outlive the trainer. Training is
 /// deterministic: the loss is kept on the device and read there every 50 steps, or every 5 when they are
-/// slow, and reading does not change a result.
+/// slow, and reading does not change a result. On CUDA, steps are captured where they can be; History says
+/// so, and so does, once, the progress on stderr where they cannot.
 class GNN_API Trainer {
  public:
   /// The default loss is cross_entropy().
@@ -131,7 +141,9 @@ class GNN_API Trainer {
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  bool train_epoch(DataLoader& train, const FitOptions& options, EpochResult& result, History& history);
+  struct Fit;
+
+  bool train_epoch(Fit& fit, EpochResult& result);
   Tensor loss_of(const Tensor& output, const Tensor& labels) const;
 
   Module& model_;

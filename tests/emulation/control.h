@@ -18,13 +18,15 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace gnn::emulation {
 
-/// Where a failure is injected.
-enum class Call { allocation, launch, copy };
+/// Where a failure is injected: device and pinned allocations, launches of kernels, copies, launches of
+/// graphs, and calls that wait for a stream, an event or the device.
+enum class Call { allocation, launch, copy, graph_launch, synchronization };
 
 /// Lets the n-th call from now on (1: the next one), and `times` in all, return `error`. n = 0 takes it back.
 void fail_call(Call call, std::uint64_t n, cudaError_t error, std::uint64_t times = 1);
@@ -38,6 +40,10 @@ std::vector<std::string> take_reports();
 
 /// Launches of each kernel since the last call of this function, by demangled name.
 std::map<std::string, std::uint64_t> take_launches();
+
+/// The math modes (cublasMath_t) that float32 products were computed with since the last call of this
+/// function; the emulation computes them all alike.
+std::set<int> take_math_modes();
 
 /// Device allocations (cudaMalloc, cudaMallocAsync) and pinned ones that are live.
 std::size_t live_allocations();

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "emulation/control.h"
 #include "emulation/memory.h"
 #include "emulation/options.h"
 #include "emulation/report.h"
@@ -186,6 +187,11 @@ struct Product {
   }
 };
 
+std::set<int>& math_modes() {
+  static auto& modes = *new std::set<int>;
+  return modes;
+}
+
 bool is_transposed(cublasOperation_t operation) {
   return operation != CUBLAS_OP_N;
 }
@@ -244,12 +250,19 @@ cublasStatus_t product(cublasHandle_t handle, cublasOperation_t op_a, cublasOper
     return CUBLAS_STATUS_EXECUTION_FAILED;
   }
   count_library_launch("cuBLAS");
+  if (type_a == CUDA_R_32F) math_modes().insert(handle->math_mode);
   const cudaError_t status = issue(*stream, {[work]() mutable { return work.run(); }, cudaGraphNodeTypeKernel,
                                              reinterpret_cast<const void*>(&product)});
   return finish(status) == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 }  // namespace
+
+std::set<int> take_math_modes() {
+  const std::lock_guard lock(runtime_mutex());
+  return std::exchange(math_modes(), {});
+}
+
 }  // namespace gnn::emulation
 
 using namespace gnn::emulation;

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "emulation/control.h"
 #include "emulation/memory.h"
 #include "emulation/options.h"
 #include "emulation/peers.h"
@@ -130,6 +131,8 @@ cudaError_t cudaDeviceSynchronize() {
   const std::lock_guard lock(runtime_mutex());
   if (const cudaError_t status = forbid_during_capture("cudaDeviceSynchronize"); status != cudaSuccess)
     return finish(status);
+  cudaError_t injected = cudaSuccess;
+  if (fails_by_injection(Call::synchronization, injected)) return finish(injected);
   return finish(complete_device(current_device()));
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "emulation/control.h"
 #include "emulation/options.h"
 #include "emulation/report.h"
 #include "emulation/streams.h"
@@ -202,6 +203,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t handle, cudaStream_t stream_handle) 
   if (executable == nullptr) return finish(cudaErrorInvalidValue);
   Stream* const stream = find_stream(stream_handle);
   if (stream == nullptr) return finish(cudaErrorInvalidResourceHandle);
+  cudaError_t injected = cudaSuccess;
+  if (fails_by_injection(Call::graph_launch, injected)) return finish(injected);
   return finish(issue(*stream, {[nodes = executable->nodes] {
                                   for (const std::size_t i : replay_order(nodes)) {
                                     const cudaError_t status = nodes[i].operation->work();

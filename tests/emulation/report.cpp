@@ -19,7 +19,7 @@ struct Injection {
   cudaError_t error = cudaSuccess;
 };
 
-std::array<Injection, 3> injections;
+std::array<Injection, 5> injections;
 std::vector<std::string> reports;
 cudaError_t sticky = cudaSuccess;
 thread_local cudaError_t last_error = cudaSuccess;

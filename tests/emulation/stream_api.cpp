@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "emulation/control.h"
 #include "emulation/options.h"
 #include "emulation/report.h"
 #include "emulation/streams.h"
@@ -102,6 +103,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   if (stream == nullptr) return finish(cudaErrorInvalidResourceHandle);
   if (const cudaError_t status = forbid_during_capture("cudaStreamSynchronize"); status != cudaSuccess)
     return finish(status);
+  cudaError_t injected = cudaSuccess;
+  if (fails_by_injection(Call::synchronization, injected)) return finish(injected);
   return finish(complete(*stream));
 }
 
@@ -189,6 +192,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   if (event == nullptr) return finish(cudaErrorInvalidResourceHandle);
   if (const cudaError_t status = refuse_captured(*event, "cudaEventSynchronize"); status != cudaSuccess)
     return finish(status);
+  cudaError_t injected = cudaSuccess;
+  if (fails_by_injection(Call::synchronization, injected)) return finish(injected);
   return finish(complete(event->point));
 }
 

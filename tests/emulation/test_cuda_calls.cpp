@@ -1,0 +1,290 @@
+// What libgnn asks of CUDA: how many calls a captured step makes, what it makes of calls that fail in one,
+// and which mode products are computed in.
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "emulation/control.h"
+#include "gnn/core/allocator.h"
+#include "support/captured_case.h"
+
+namespace {
+
+using namespace gnn::testing;
+using gnn::Device;
+using gnn::Tensor;
+using gnn::emulation::Call;
+using gnn::emulation::fail_call;
+
+const Device cuda = Device::cuda(0);
+
+struct Calls {
+  std::uint64_t graph_launches = gnn::emulation::calls(Call::graph_launch);
+  std::uint64_t launches = gnn::emulation::calls(Call::launch);
+  std::uint64_t copies = gnn::emulation::calls(Call::copy);
+  std::uint64_t allocations = gnn::emulation::calls(Call::allocation);
+  std::uint64_t waits = gnn::emulation::calls(Call::synchronization);
+
+  Calls operator-(const Calls& before) const {
+    return {graph_launches - before.graph_launches, launches - before.launches, copies - before.copies,
+            allocations - before.allocations, waits - before.waits};
+  }
+};
+
+/// A network with dropout, Adam, clipping and a schedule, a loader, and a loop by hand.
+struct Job {
+  explicit Job(bool capture, std::int64_t samples = 100)
+      : loader(striped_images(samples),
+               {.batch_size = 8, .shuffle = true, .drop_last = true, .device = cuda}),
+        step(cuda, [this] { return make_step(); }, {.capture = capture, .parameters = model.parameters()}) {
+    model.to(cuda);
+    optimizer.foresee_lr(
+        [this](std::size_t group, std::int64_t steps) { return schedule.lr_after(group, steps); });
+    gnn::manual_seed(2);
+    batch = loader.begin();
+  }
+
+  Tensor make_step() {
+    if (inside) inside();
+    optimizer.zero_grad();
+    Tensor loss = gnn::cross_entropy(model((*batch)->inputs), (*batch)->labels);
+    loss.backward();
+    gnn::clip_grad_norm(parameters, 0.5);
+    optimizer.step();
+    ++*batch;
+    return loss;
+  }
+
+  void operator()() {
+    step();
+    schedule.step();
+  }
+
+  Trained trained() {
+    Trained result;
+    note_model(result, model, optimizer);
+    result.grads.clear();
+    return result;
+  }
+
+  gnn::Sequential model = dropout_mlp();
+  std::vector<Tensor> parameters = model.parameters();
+  gnn::Adam optimizer{parameters, {.lr = 0.01}};
+  gnn::LinearWarmup schedule{gnn::CosineLR(optimizer, 10), 4};
+  gnn::DataLoader loader;
+  std::optional<gnn::DataLoader::Iterator> batch;
+  std::function<void()> inside;
+  gnn::CapturedStep step;
+};
+
+class CudaCalls : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    caching_ = gnn::set_caching(true);
+    Job(true)();  // what is made once
+    gnn::empty_cache(cuda);
+    live_ = gnn::memory_stats(cuda).allocated_bytes;
+    gnn::emulation::take_reports();
+  }
+  void TearDown() override {
+    for (const Call call :
+         {Call::allocation, Call::launch, Call::copy, Call::graph_launch, Call::synchronization})
+      fail_call(call, 0, cudaSuccess);
+    EXPECT_EQ(gnn::memory_stats(cuda).allocated_bytes, live_) << "leaked";
+    EXPECT_EQ(gnn::emulation::take_reports(), expected_reports);
+    gnn::set_caching(caching_);
+  }
+
+  /// What `steps` steps without capturing come to.
+  static Trained reference(int steps) {
+    Job job(false);
+    for (int i = 0; i < steps; ++i) job();
+    return job.trained();
+  }
+
+  std::vector<std::string> expected_reports;
+
+ private:
+  bool caching_ = true;
+  std::int64_t live_ = 0;
+};
+
+TEST_F(CudaCalls, ACapturedStepIsOneLaunchAndNothingElse) {
+  Job job(true);
+  for (int i = 0; i < 2; ++i) job();
+  for (int i = 2; i < 12; ++i) {
+    const Calls before;
+    job();
+    const Calls step = Calls() - before;
+    EXPECT_EQ(step.graph_launches, 1u) << "step " << i;
+    EXPECT_EQ(step.launches, 0u) << "step " << i;
+    EXPECT_EQ(step.copies, 0u) << "step " << i;
+    EXPECT_EQ(step.allocations, 0u) << "step " << i;
+    EXPECT_EQ(step.waits, 0u) << "step " << i;
+  }
+  EXPECT_EQ(job.step.replays(), 11);
+  EXPECT_TRUE(job.trained() == reference(12));
+
+  // The next epoch begins with one copy: indices, learning rates, random numbers.
+  job.batch = job.loader.begin();
+  const Calls before;
+  for (int i = 0; i < 12; ++i) job();
+  const Calls epoch = Calls() - before;
+  EXPECT_EQ(epoch.graph_launches, 12u);
+  EXPECT_EQ(epoch.launches, 0u);
+  EXPECT_EQ(epoch.copies, 1u);
+  EXPECT_EQ(epoch.allocations, 0u);
+  EXPECT_EQ(epoch.waits, 0u);
+}
+
+TEST_F(CudaCalls, WithoutCapturingAStepIsManyLaunches) {
+  Job job(false);
+  for (int i = 0; i < 2; ++i) job();
+  const Calls before;
+  job();
+  const Calls step = Calls() - before;
+  EXPECT_EQ(step.graph_launches, 0u);
+  EXPECT_GT(step.launches, 20u);
+}
+
+// Few enough steps for an epoch that the trainer reads the loss at its end only.
+TEST_F(CudaCalls, AnEpochOfTheTrainer) {
+  const auto calls = [](std::int64_t epochs) {
+    gnn::Sequential model = small_lenet();
+    model.to(cuda);
+    gnn::SGD optimizer(model.parameters(), {.lr = 0.05, .momentum = 0.9});
+    gnn::DataLoader loader(striped_images(32), {.batch_size = 8, .shuffle = true, .device = cuda});
+    const Calls before;
+    gnn::Trainer(model, optimizer).fit(loader, {.epochs = epochs, .progress = false});
+    return Calls() - before;
+  };
+  calls(1);
+  const Calls epoch = calls(4) - calls(3);
+  EXPECT_EQ(epoch.graph_launches, 4u);
+  EXPECT_EQ(epoch.launches, 1u) << "the totals are set to 0";
+  EXPECT_EQ(epoch.copies, 2u) << "the step table to the device, the totals back";
+  EXPECT_EQ(epoch.allocations, 0u);
+  EXPECT_EQ(epoch.waits, 1u) << "for the totals";
+}
+
+TEST_F(CudaCalls, ALaunchThatFailsWhileRecording) {
+  std::uint64_t launches = 0;
+  {
+    Job job(true);
+    job();
+    const Calls before;
+    job();
+    launches = (Calls() - before).launches;
+  }
+  ASSERT_GT(launches, 20u);
+  const Trained want = reference(4);
+  for (std::uint64_t n = 1; n <= launches; ++n) {
+    Job job(true);
+    job();
+    fail_call(Call::launch, n, cudaErrorLaunchOutOfResources);
+    for (int i = 1; i < 4; ++i) job();
+    EXPECT_NE(job.step.reason().find("cudaLaunchKernelEx in kernel "), std::string::npos)
+        << job.step.reason();
+    EXPECT_EQ(job.step.replays(), 0);
+    EXPECT_TRUE(job.trained() == want) << "launch " << n;
+  }
+}
+
+TEST_F(CudaCalls, AnAllocationThatFailsWhileRecording) {
+  Job job(true);
+  job();
+  gnn::empty_cache(cuda);
+  std::uint64_t at = 0;
+  job.inside = [&] {
+    if (++at == 1) fail_call(Call::allocation, 1, cudaErrorMemoryAllocation);
+  };
+  for (int i = 1; i < 4; ++i) job();
+  EXPECT_NE(job.step.reason().find("out of memory on cuda:0"), std::string::npos) << job.step.reason();
+  EXPECT_TRUE(job.trained() == reference(4));
+}
+
+TEST_F(CudaCalls, AGraphLaunchThatFails) {
+  for (const std::uint64_t n : {1, 3}) {
+    Job job(true);
+    job();
+    fail_call(Call::graph_launch, n, cudaErrorLaunchOutOfResources);
+    for (int i = 1; i < 6; ++i) job();
+    EXPECT_NE(job.step.reason().find("cudaGraphLaunch failed"), std::string::npos) << job.step.reason();
+    EXPECT_EQ(job.step.replays(), static_cast<std::int64_t>(n) - 1);
+    EXPECT_TRUE(job.trained() == reference(6));
+    job.step.reset();  // gives it another try
+    job.batch = job.loader.begin();
+    for (int i = 0; i < 3; ++i) job();
+    EXPECT_EQ(job.step.reason(), "");
+    EXPECT_EQ(job.step.replays(), static_cast<std::int64_t>(n) + 2);
+  }
+}
+
+TEST_F(CudaCalls, ACopyThatFailsBeforeAReplay) {
+  Job job(true);
+  for (int i = 0; i < 3; ++i) job();
+  job.optimizer.set_lr(0.5);  // not as foreseen
+  fail_call(Call::copy, 1, cudaErrorInvalidValue);
+  job();
+  EXPECT_NE(job.step.reason().find("cudaMemcpyAsync failed"), std::string::npos) << job.step.reason();
+  Job plain(false);
+  for (int i = 0; i < 3; ++i) plain();
+  plain.optimizer.set_lr(0.5);
+  plain();
+  EXPECT_TRUE(job.trained() == plain.trained());
+}
+
+// Code that calls CUDA by itself, in ways that libgnn cannot see.
+TEST_F(CudaCalls, CudasOwnRefusalIsPassedOn) {
+  Job job(true);
+  job();
+  int calls = 0;
+  job.inside = [&] {
+    if (++calls == 1) cudaDeviceSynchronize();
+  };
+  for (int i = 1; i < 4; ++i) job();
+  EXPECT_NE(job.step.reason().find("cannot be part of a captured step"), std::string::npos)
+      << job.step.reason();
+  EXPECT_NE(job.step.reason().find("cudaErrorStreamCaptureInvalidated"), std::string::npos)
+      << job.step.reason();
+  EXPECT_TRUE(job.trained() == reference(4));
+  expected_reports = {"cudaDeviceSynchronize is not allowed while a stream is captured"};
+}
+
+TEST_F(CudaCalls, AFaultInAReplayIsAnError) {
+  {
+    Job job(true);
+    for (int i = 0; i < 3; ++i) job();
+    fail_call(Call::graph_launch, 1, cudaErrorIllegalAddress);
+    EXPECT_THROW(job(), gnn::CudaError);
+    EXPECT_THROW(job(), gnn::Error);
+  }
+  gnn::emulation::forget_fault();
+  gnn::empty_cache(cuda);
+}
+
+TEST(MatmulPrecision, ChoosesTheMathMode) {
+  EXPECT_EQ(gnn::get_float32_matmul_precision(), "highest");
+  const Tensor a = gnn::zeros({4, 4}, {.device = cuda});
+  const auto modes = [&] {
+    gnn::emulation::take_math_modes();
+    gnn::matmul(a, a);
+    gnn::conv2d(gnn::zeros({1, 1, 4, 4}, {.device = cuda}), gnn::zeros({2, 1, 2, 2}, {.device = cuda}));
+    return gnn::emulation::take_math_modes();
+  };
+  EXPECT_EQ(modes(), std::set<int>{CUBLAS_DEFAULT_MATH});
+  gnn::set_float32_matmul_precision("high");
+  EXPECT_EQ(gnn::get_float32_matmul_precision(), "high");
+  EXPECT_EQ(modes(), std::set<int>{CUBLAS_TF32_TENSOR_OP_MATH});
+  EXPECT_THROW(gnn::set_float32_matmul_precision("medium"), gnn::ValueError);
+  EXPECT_EQ(gnn::get_float32_matmul_precision(), "high");
+  gnn::set_float32_matmul_precision("highest");
+  EXPECT_EQ(modes(), std::set<int>{CUBLAS_DEFAULT_MATH});
+}
+
+}  // namespace
