@@ -311,7 +311,9 @@ TEST(DataLoader, BatchesThatNobodyAsksForAreSkipped) {
     for (int i = 0; i < 13; ++i) ++batch;
     EXPECT_EQ(batch->indices.front(), 65);
     EXPECT_EQ(batch->inputs.to_vector<float>().back(), 69);
-    if (prefetch == 0) EXPECT_EQ(numbers->calls, 1);
+    if (prefetch == 0) {
+      EXPECT_EQ(numbers->calls, 1);
+    }
   }
 }
 
