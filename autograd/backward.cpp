@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gnn/autograd/node.h"
+#include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 #include "gnn/kernels/binary.h"
 #include "gnn/kernels/fill.h"
@@ -107,6 +108,7 @@ class Pass {
     Tensor grad = std::move(leaves_[&leaf].sum);
     if (!grad.defined()) return;
     const auto hooks = leaf.autograd.hooks;  // a copy: a hook may remove itself
+    if (!hooks.empty()) forbid_in_capture("a gradient's hook", "it would run in the recording alone");
     for (const auto& [id, hook] : hooks) {
       Tensor replaced = hook(grad);
       if (!replaced.defined()) continue;

@@ -276,6 +276,17 @@ TEST_P(CapturedTraining, ALossThatSeeds) {
   expect_reason(job, {"seeding a generator cannot be part of a captured step"});
 }
 
+TEST_P(CapturedTraining, HooksOfGradients) {
+  Job job;
+  job.model = [] {
+    Sequential net = small_lenet();
+    Tensor weight = net.parameters()[0];
+    weight.register_hook([](const Tensor& grad) { return mul(grad, 0.5); });
+    return net;
+  };
+  expect_reason(job, {"a gradient's hook cannot be part of a captured step"});
+}
+
 TEST_P(CapturedTraining, BatchesThatAreFilledOnTheHost) {
   Job job;
   job.keep_on_device = false;

@@ -41,8 +41,7 @@ void run(gnn::Device device) {
   gnn::LeNet model;
   model.to(device);
   gnn::SGD optimizer(model.parameters(), {.lr = 0.01, .momentum = 0.9, .weight_decay = 5e-4});
-  // A batch more than there are steps: asking for the next one is part of every step.
-  gnn::DataLoader loader(random_images(batch_size * (steps + 1)),
+  gnn::DataLoader loader(random_images(batch_size * steps),
                          {.batch_size = batch_size, .shuffle = true, .device = device});
   gnn::DataLoader::Iterator batch = loader.begin();
   for (std::int64_t step = 0; step < steps; ++step) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gnn/core/allocator.h"
+#include "gnn/core/backend.h"
 #include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 #include "gnn/core/precision.h"
@@ -155,7 +156,7 @@ class CapturedStep::Impl {
   Impl(Device device, std::function<Tensor()> step, CapturedStepOptions options)
       : device_(device), step_(std::move(step)), options_(std::move(options)) {
     check<ValueError>(step_ != nullptr, "CapturedStep: expected a function, got none");
-    if (options_.capture && device_.is_cuda()) pool_.emplace(device_);
+    if (device_.is_cuda()) backend(device_);  // must exist
     forget();
   }
 
@@ -179,7 +180,8 @@ class CapturedStep::Impl {
       // again.
       if (!grads.empty()) set_grads(options_.parameters, grads);
       recording_.reset();
-      detail::forget_guard_bands(pool_->stream());
+      if (pool_) detail::forget_guard_bands(pool_->stream());
+      pool_.reset();
       reason_ = error.what();
       return run_function();
     }
@@ -215,6 +217,7 @@ class CapturedStep::Impl {
     std::vector<Tensor> memory;
     for (const Tensor& parameter : options_.parameters) memory.push_back(parameter.detach());
     auto recording = std::make_unique<Recording>(Signature(options_.parameters, device_), std::move(memory));
+    if (!pool_) pool_.emplace(device_);
     const Tensor header = empty({4}, {.dtype = DType::int64, .device = device_});
     {
       Capture capture(*pool_);
@@ -239,7 +242,7 @@ class CapturedStep::Impl {
   Device device_;
   std::function<Tensor()> step_;
   CapturedStepOptions options_;
-  std::optional<CapturePool> pool_;
+  std::optional<CapturePool> pool_;  // where there is or was a recording
   std::unique_ptr<Recording> recording_;
   std::string reason_;
   bool warm_ = false;

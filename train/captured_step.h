@@ -47,8 +47,9 @@ struct CapturedStepOptions {
 ///
 /// What cannot be part of a recording: whatever waits for the device (item, to_vector, synchronize), copies
 /// from or to the host, work on the CPU, other devices or other streams, batches that are filled on the host,
-/// the first update of a parameter, seeding a generator. Then, or when CUDA reports an error, or without
-/// caching (GNN_NO_CACHING), every call runs the function, and reason() says why. So it is on the CPU.
+/// hooks of gradients, a second step of an optimizer, the first update of a parameter, seeding a generator.
+/// Then, or when CUDA reports an error, or without caching (GNN_NO_CACHING), every call runs the function,
+/// and reason() says why. So it is on the CPU.
 ///
 /// The recording's memory belongs to it until it ends. What the function uses (loaders, optimizers,
 /// generators, tensors) must live as long. Not for several threads at a time.

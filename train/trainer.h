@@ -20,6 +20,7 @@ namespace gnn {
 class Trainer;
 
 /// The loss of a batch, a tensor of one element that is its mean over the samples: loss(output, labels).
+/// Where steps are captured (FitOptions::capture), it is called for some of them only.
 using LossFunction = std::function<Tensor(const Tensor& output, const Tensor& labels)>;
 
 /// What an epoch came to. Accuracies are from 0 to 1, and NaN where they are not known: without validation,
@@ -84,9 +85,10 @@ struct FitOptions {
   std::vector<EpochCallback> on_epoch = {};
   std::vector<StepCallback> on_step = {};
   /// On CUDA: issue a step by one call, as CapturedStep does, where that is possible: the data set is kept on
-  /// the device, model and loss do nothing that waits for it, and there is no on_step callback, which might
-  /// read or change anything. Results are the same, bit for bit. After on_epoch callbacks the step is
-  /// captured anew.
+  /// the device, model and loss do nothing that waits for it, no gradient has a hook, and there is no on_step
+  /// callback, which might read or change anything. Results are the same, bit for bit, unless code of a
+  /// model's or loss's own, on the host, does something else from step to step: turn it off for those. After
+  /// on_epoch callbacks the step is captured anew.
   bool capture = true;
   /// A progress bar on a terminal, plain lines elsewhere, on stderr.
   bool progress = true;

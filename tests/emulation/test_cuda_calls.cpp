@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "emulation/control.h"
 #include "gnn/core/allocator.h"
@@ -237,6 +238,21 @@ TEST_F(CudaCalls, ACopyThatFailsBeforeAReplay) {
   plain.optimizer.set_lr(0.5);
   plain();
   EXPECT_TRUE(job.trained() == plain.trained());
+}
+
+TEST_F(CudaCalls, OtherThreadsGoOnWhileOneRecords) {
+  Job job(true);
+  std::vector<float> values;
+  job.inside = [&] {
+    std::thread([&] {
+      const Tensor x = gnn::full({300000}, 2.0, {.device = cuda});
+      values = gnn::mul(x, x).to_vector<float>();
+    }).join();
+  };
+  for (int i = 0; i < 4; ++i) job();
+  EXPECT_EQ(job.step.replays(), 3) << job.step.reason();
+  EXPECT_EQ(values, std::vector<float>(300000, 4.0F));
+  EXPECT_TRUE(job.trained() == reference(4));
 }
 
 // Code that calls CUDA by itself, in ways that libgnn cannot see.
