@@ -220,6 +220,34 @@ TEST_P(CapturedStepTest, GradientsOutliveIt) {
   for (std::size_t i = 0; i < grads.size(); ++i) EXPECT_EQ(grads[i].to_vector<float>(), want[i]);
 }
 
+// The step adds to gradients that are taken away after every second or third one.
+TEST_P(CapturedStepTest, AccumulatedGradients) {
+  const auto train = [&](bool capture) {
+    Sequential model = dropout_mlp();
+    model.to(device());
+    manual_seed(3);
+    SGD optimizer(model.parameters(), {.lr = 0.1});
+    const Tensor inputs = rand({8, 1, 8, 8}, {.device = device()});
+    const Tensor labels = from_values<std::int64_t>({0, 1, 2, 3, 3, 2, 1, 0}, {8}, device());
+    CapturedStep step(device(),
+                      [&] {
+                        Tensor loss = cross_entropy(model(inputs), labels);
+                        loss.backward();
+                        return loss;
+                      },
+                      {.capture = capture, .parameters = model.parameters()});
+    Trained trained;
+    for (int i = 1; i <= 12; ++i) {
+      trained.losses.push_back(step().item());
+      if (i % 2 == 0 || i == 9) optimizer.step();
+      if (i % 3 == 0) optimizer.zero_grad();
+    }
+    note_model(trained, model, optimizer);
+    return trained;
+  };
+  EXPECT_TRUE(train(true) == train(false));
+}
+
 TEST_P(CapturedStepTest, ALoaderByHand) {
   const auto train = [&](bool capture, std::int64_t& replays) {
     Sequential model = small_lenet();

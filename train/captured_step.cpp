@@ -126,6 +126,11 @@ struct Signature {
   bool operator==(const Signature&) const = default;
 };
 
+/// Where it is; nullptr: nowhere.
+const void* memory_of(const Tensor& tensor) {
+  return tensor.defined() ? tensor.raw_data() : nullptr;
+}
+
 std::vector<Tensor> grads_of(const std::vector<Tensor>& parameters) {
   std::vector<Tensor> grads;
   for (const Tensor& parameter : parameters) grads.push_back(parameter.grad());
@@ -144,9 +149,10 @@ struct Recording {
   std::vector<Tensor> memory;  // of the parameters: kept while replays may use it
   std::vector<std::shared_ptr<StepInput>> inputs;
   std::optional<StepTable> table;
-  Tensor result;              // of the function
-  std::vector<Tensor> grads;  // of the parameters, after a step
-  Graph graph;                // the last member: it is the first to go, and waits for the device
+  Tensor result;                          // of the function
+  std::vector<const void*> grads_before;  // memory of the parameters' gradients, before and after a step
+  std::vector<Tensor> grads;
+  Graph graph;  // the last member: it is the first to go, and waits for the device
 };
 
 }  // namespace
@@ -161,13 +167,13 @@ class CapturedStep::Impl {
   }
 
   Tensor run() {
-    if (!reason_.empty() || Capture::current() != nullptr) return run_function();
+    if (!reason_.empty() || Capture::current() != nullptr) return step_();
     if (recording_ && !fits()) {
-      if (++misfits_ == 1) return run_function();
+      if (++misfits_ == 1) return step_();
       recording_.reset();
     }
     if (!recording_ && !warm_) {
-      Tensor result = run_function();
+      Tensor result = step_();
       warm_ = true;  // what is made once (states, handles, counters) is there
       return result;
     }
@@ -183,7 +189,7 @@ class CapturedStep::Impl {
       if (pool_) detail::forget_guard_bands(pool_->stream());
       pool_.reset();
       reason_ = error.what();
-      return run_function();
+      return step_();
     }
     misfits_ = 0;
     ++replays_;
@@ -203,20 +209,28 @@ class CapturedStep::Impl {
   std::int64_t replays() const { return replays_; }
 
  private:
-  Tensor run_function() {
-    function_ran_ = true;
-    return step_();
+  bool fits() const {
+    return recording_->signature == Signature(options_.parameters, device_) && gradients_fit() &&
+           std::ranges::all_of(recording_->inputs, [](const auto& input) { return input->fits(); });
   }
 
-  bool fits() const {
-    return recording_->signature == Signature(options_.parameters, device_) &&
-           std::ranges::all_of(recording_->inputs, [](const auto& input) { return input->fits(); });
+  /// A step that replaces gradients does not mind what there is. One that adds to them must find them where
+  /// they were, or, so as not to add, none.
+  bool gradients_fit() const {
+    for (std::size_t i = 0; i < options_.parameters.size(); ++i) {
+      const void* const before = recording_->grads_before[i];
+      const bool replaced = before != nullptr && before != memory_of(recording_->grads[i]);
+      if (!replaced && memory_of(options_.parameters[i].grad()) != before) return false;
+    }
+    return true;
   }
 
   void record() {
     std::vector<Tensor> memory;
     for (const Tensor& parameter : options_.parameters) memory.push_back(parameter.detach());
     auto recording = std::make_unique<Recording>(Signature(options_.parameters, device_), std::move(memory));
+    for (const Tensor& parameter : options_.parameters)
+      recording->grads_before.push_back(memory_of(parameter.grad()));
     if (!pool_) pool_.emplace(device_);
     const Tensor header = empty({4}, {.dtype = DType::int64, .device = device_});
     {
@@ -229,14 +243,13 @@ class CapturedStep::Impl {
     }
     recording->table.emplace(header, recording->inputs);
     recording_ = std::move(recording);
-    function_ran_ = false;
   }
 
   void replay() {
     recording_->table->prepare();
     recording_->graph.launch(Stream::current(device_));
     recording_->table->advance();
-    if (std::exchange(function_ran_, false)) set_grads(options_.parameters, recording_->grads);
+    set_grads(options_.parameters, recording_->grads);
   }
 
   Device device_;
@@ -246,8 +259,7 @@ class CapturedStep::Impl {
   std::unique_ptr<Recording> recording_;
   std::string reason_;
   bool warm_ = false;
-  bool function_ran_ = false;  // since the last replay
-  int misfits_ = 0;            // steps in a row that were not like the recording
+  int misfits_ = 0;  // steps in a row that were not like the recording
   std::int64_t replays_ = 0;
 };
 

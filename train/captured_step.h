@@ -13,8 +13,9 @@ namespace gnn {
 struct CapturedStepOptions {
   /// false: every call runs the function.
   bool capture = true;
-  /// The parameters that the step computes gradients of. When one gets other memory (Module::to), or begins
-  /// or ceases to require a gradient, the step is recorded anew.
+  /// The parameters that the step computes gradients of, all of them: a replay sets their gradients. When one
+  /// gets other memory (Module::to), or begins or ceases to require a gradient, and where a step adds to
+  /// gradients that are not those of the recording, it is recorded anew.
   std::vector<Tensor> parameters = {};
 };
 
