@@ -183,6 +183,23 @@ TEST_P(CapturedStepTest, NobodyGetsTheRecordingsMemory) {
   });
 }
 
+// A segment of which nothing is in use between steps, but which every step uses.
+TEST_P(CapturedStepTest, NobodyGetsTheRecordingsTemporaries) {
+  Tensor sum = zeros({4}, {.device = device()});
+  CapturedStep step(device(), [&] {
+    const Tensor temporary = full({300000}, 2.0, {.device = device()});
+    sum.copy_from(add(sum, temporary.alias({4}, 1000)));
+    return Tensor();
+  });
+  for (int i = 0; i < 4; ++i) {
+    step();
+    empty_cache(device());
+    const Tensor other = full({300000}, 1e30, {.device = device()});
+  }
+  EXPECT_EQ(sum.to_vector<float>(), std::vector<float>(4, 8.0F));
+  EXPECT_EQ(step.replays(), device().is_cuda() ? 3 : 0) << step.reason();
+}
+
 TEST_P(CapturedStepTest, ItsMemoryGoesWithIt) {
   const auto reserved = [] {
     empty_cache(device());
@@ -218,6 +235,10 @@ TEST_P(CapturedStepTest, GradientsOutliveIt) {
   }
   const Tensor other = full({100000}, 3.0, {.device = device()});
   for (std::size_t i = 0; i < grads.size(); ++i) EXPECT_EQ(grads[i].to_vector<float>(), want[i]);
+  const std::int64_t frees = memory_stats(device()).driver_frees;
+  grads.clear();
+  EXPECT_EQ(memory_stats(device()).driver_frees, frees + (device().is_cuda() ? 1 : 0))
+      << "nobody can use the rest of that memory";
 }
 
 // The step adds to gradients that are taken away after every second or third one.
