@@ -2,19 +2,19 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "gnn/core/backend.h"
 #include "gnn/core/capture.h"
 #include "gnn/core/check.h"
+#include "gnn/core/guard_bands.h"
+#include "gnn/core/memory_block.h"
 
 namespace gnn {
 namespace {
@@ -26,9 +26,6 @@ constexpr std::size_t small_limit = mebibyte;  // blocks below are cut from smal
 constexpr std::size_t small_segment = 2 * mebibyte;
 constexpr std::size_t medium_limit = 10 * mebibyte;  // blocks below are cut from medium segments
 constexpr std::size_t medium_segment = 20 * mebibyte;
-constexpr std::size_t guard_bytes = 512;
-constexpr int guard_value = 0xa5;
-constexpr int poison_value = 0xff;
 
 bool guard_bands_on = false;  // written by tests between allocations only
 
@@ -41,32 +38,6 @@ bool& caching_on() {
   return on;
 }
 
-/// A piece of a segment; the pieces of a segment form a list in address order.
-struct Block {
-  std::byte* data = nullptr;
-  std::size_t size = 0;
-  void* stream = nullptr;  // native handle of the stream that it belongs to
-  bool cached = true;      // false: allocated without caching, goes back to the driver when freed
-  bool small = false;      // in a small segment
-  bool free = false;
-  bool retired = false;  // goes back to the driver when its whole segment is free
-  Block* previous = nullptr;
-  Block* next = nullptr;
-  std::size_t guarded = 0;        // bytes between the guard bands, 0: no guard bands
-  Stream owner{};                 // keeps the native handle alive and unique
-  std::vector<Stream> used_by{};  // other streams, since allocation
-  std::vector<Event> pending{};   // freed, but these must be done first
-};
-
-struct BySize {
-  // Same stream and kind of segment together, then by size; the address makes the order total and repeatable
-  // within a segment.
-  bool operator()(const Block* a, const Block* b) const {
-    return std::tuple(a->stream, a->small, a->size, a->data) <
-           std::tuple(b->stream, b->small, b->size, b->data);
-  }
-};
-
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
@@ -74,7 +45,9 @@ std::size_t round_up(std::size_t bytes, std::size_t unit) {
 class CachingAllocator {
  public:
   explicit CachingAllocator(Device device)
-      : device_(device), driver_(device.is_cpu() ? cpu_backend() : backend(device)) {}
+      : device_(device),
+        driver_(device.is_cpu() ? cpu_backend() : backend(device)),
+        guards_(device, driver_) {}
 
   void* allocate(std::size_t bytes, const Stream& stream) {
     if (bytes == 0) return nullptr;
@@ -88,7 +61,7 @@ class CachingAllocator {
     stats_.allocations++;
     stats_.allocated_bytes += static_cast<std::int64_t>(block->size);
     stats_.peak_allocated_bytes = std::max(stats_.peak_allocated_bytes, stats_.allocated_bytes);
-    if (guards != 0) write_guards(*block);
+    if (guards != 0) guards_.write(block->data, block->guarded, block->stream);
     std::byte* data = block->data + guards / 2;
     live_.emplace(data, block);
     return data;
@@ -358,32 +331,15 @@ class CachingAllocator {
     for (const Stream& stream : block.used_by) driver_.synchronize_stream(device_.index, stream.native());
   }
 
-  void write_guards(const Block& block) {
-    const int index = device_.index;
-    driver_.fill_bytes(index, block.data, guard_value, guard_bytes, block.stream);
-    driver_.fill_bytes(index, block.data + guard_bytes, poison_value, block.guarded, block.stream);
-    driver_.fill_bytes(index, block.data + guard_bytes + block.guarded, guard_value, guard_bytes,
-                       block.stream);
-  }
-
   void verify_guards(const Block& block) {
     // The graph that writes the guard bands of held memory runs on another stream.
     if (block.retired || is_held(block.stream)) driver_.synchronize(device_.index);
-    std::byte band[guard_bytes];
-    for (const bool behind : {false, true}) {
-      const std::byte* begin = block.data + (behind ? guard_bytes + block.guarded : 0);
-      driver_.copy_to_host(device_.index, band, begin, guard_bytes, block.stream);
-      const auto* bad = std::find_if(band, band + guard_bytes,
-                                     [](std::byte value) { return value != std::byte{guard_value}; });
-      if (bad == band + guard_bytes) continue;
-      violations_.push_back(fmt::format("{}: a write {} bytes {} a block of {} bytes", device_,
-                                        behind ? bad - band + 1 : band + guard_bytes - bad,
-                                        behind ? "behind the end of" : "before the start of", block.guarded));
-    }
+    guards_.verify(block.data, block.guarded, block.stream, violations_);
   }
 
   const Device device_;
   Backend& driver_;
+  const GuardBands guards_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Block>> blocks_;  // all descriptors ever made
   std::vector<Block*> spare_;                   // those not in use

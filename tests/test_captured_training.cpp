@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -192,6 +193,22 @@ TEST_P(CapturedTraining, AfterEpochCallbacksTheStepIsCapturedAnew) {
     factor = epoch.epoch == 3 ? 1 : 1 / static_cast<double>(1 + epoch.epoch);
   }};
   expect_same(job, 3 * 3 - 1);
+}
+
+// Outputs of another shape than [N, classes]: there is no accuracy, in no epoch.
+TEST_P(CapturedTraining, NoClassification) {
+  for (const bool capture : {false, true}) {
+    Job job;
+    job.model = [] {
+      manual_seed(1);
+      return Sequential(Conv2d(1, 1, 3));
+    };
+    job.loss = [](const Tensor& output, const Tensor&) { return mean(mul(output, output)); };
+    const History history = run(job, device(), capture).history;
+    ASSERT_EQ(history.epochs.size(), 3u);
+    for (const EpochResult& epoch : history.epochs) EXPECT_TRUE(std::isnan(epoch.train_accuracy));
+    EXPECT_EQ(history.captured_steps > 0, capture && device().is_cuda() && caching_enabled());
+  }
 }
 
 TEST_P(CapturedTraining, OneBatchPerEpoch) {

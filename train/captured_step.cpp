@@ -232,7 +232,11 @@ class CapturedStep::Impl {
     for (const Tensor& parameter : options_.parameters)
       recording->grads_before.push_back(memory_of(parameter.grad()));
     if (!pool_) pool_.emplace(device_);
-    const Tensor header = empty({4}, {.dtype = DType::int64, .device = device_});
+    // CUDA loads a kernel's code at its first launch, which is better not while recording: one for nothing.
+    const Tensor header = zeros({4}, {.dtype = DType::int64, .device = device_});
+    const Tensor no_rows = zeros({1}, header.options());
+    header.alias({1}).copy_from(from_values<std::int64_t>({address_of(no_rows)}, {1}, device_));
+    kernels::run<kernels::LoadStep>(header);
     {
       Capture capture(*pool_);
       kernels::run<kernels::LoadStep>(header);

@@ -41,7 +41,8 @@ bool is_classification(const Tensor& output, const Tensor& labels) {
 /// A captured step in the log: what its replays change on the host.
 class StepLog::Input final : public StepInput {
  public:
-  Input(StepLog& log, std::int64_t samples) : log_(log), samples_(samples) {}
+  Input(StepLog& log, std::int64_t samples, bool classification)
+      : log_(log), samples_(samples), classification_(classification) {}
 
   void undo() override { count(-1); }
   void advance() override { count(1); }
@@ -49,11 +50,13 @@ class StepLog::Input final : public StepInput {
   void count(std::int64_t steps) {
     log_.noted_.steps += steps;
     log_.noted_.samples += steps * samples_;
+    log_.classification_ = log_.classification_ && classification_;
   }
 
  private:
   StepLog& log_;
   std::int64_t samples_;
+  bool classification_;
 };
 
 void StepLog::restart(std::int64_t done) {
@@ -71,10 +74,10 @@ void StepLog::add(const Tensor& loss, const Tensor& output, const Tensor& labels
   if (!totals_.defined())
     totals_ = zeros({kernels::BatchMetrics::count}, {.dtype = DType::float64, .device = loss.device()});
   const std::int64_t size = output.dim() > 0 ? output.size(0) : 1;
-  classification_ = classification_ && is_classification(output, labels);
-  const Tensor predictions = classification_ ? argmax(output.detach(), 1) : Tensor();
-  kernels::run<kernels::BatchMetrics>(loss, predictions, classification_ ? labels : Tensor(), size, totals_);
-  Input step(*this, size);
+  const bool classification = is_classification(output, labels);
+  const Tensor predictions = classification ? argmax(output.detach(), 1) : Tensor();
+  kernels::run<kernels::BatchMetrics>(loss, predictions, classification ? labels : Tensor(), size, totals_);
+  Input step(*this, size, classification);
   step.count(1);
   if (Capture* capture = Capture::current()) capture->add(this, std::make_shared<Input>(step), 0);
 }

@@ -1,5 +1,6 @@
 #include "gnn/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -101,6 +102,18 @@ void check_options(const DataLoader& train, const FitOptions& options) {
                     "fit: early stopping needs validation data");
 }
 
+/// Those of the model and those that the optimizer has besides.
+std::vector<Tensor> all_parameters(const Module& model, const Optimizer& optimizer) {
+  std::vector<Tensor> all = model.parameters();
+  for (const ParameterGroup& group : optimizer.groups()) {
+    for (const Tensor& parameter : group.parameters) {
+      if (std::ranges::none_of(all, [&](const Tensor& other) { return other.is_same(parameter); }))
+        all.push_back(parameter);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 Trainer::Trainer(Module& model, Optimizer& optimizer, LossFunction loss)
@@ -123,7 +136,8 @@ struct Trainer::Fit {
         train(loader),
         parameters(trainer.model_.parameters()),
         step(loader.options().device, [this, &trainer] { return make_step(trainer); },
-             {.capture = with.capture && with.on_step.empty(), .parameters = parameters}) {
+             {.capture = with.capture && with.on_step.empty(),
+              .parameters = all_parameters(trainer.model_, trainer.optimizer_)}) {
     const Schedule* const schedule = with.schedule;
     if (schedule != nullptr && with.schedule_every_step &&
         schedule->state().base_lrs.size() == trainer.optimizer_.groups().size()) {
