@@ -11,6 +11,18 @@ namespace {
 
 thread_local Capture* current_capture = nullptr;
 
+/// A StreamGuard that is allowed in a capture.
+class OnStream {
+ public:
+  explicit OnStream(const Stream& stream) : previous_(exchange_current_stream(stream)) {}
+  ~OnStream() { exchange_current_stream(previous_); }
+  OnStream(const OnStream&) = delete;
+  OnStream& operator=(const OnStream&) = delete;
+
+ private:
+  Stream previous_;
+};
+
 }  // namespace
 
 void forbid_in_capture(const char* op, const char* why) {
@@ -83,9 +95,8 @@ StepInput* Capture::find(const void* owner) const {
 void Capture::add(const void* owner, std::shared_ptr<StepInput> input, std::int64_t words) {
   input->owner_ = owner;
   // Not in the recording's memory, which its replays use for other things before.
-  exchange_current_stream(outer_);
+  const OnStream outside(outer_);
   input->values_ = empty({words}, {.dtype = DType::int64, .device = device()});
-  exchange_current_stream(stream_);
   inputs_.push_back(std::move(input));
 }
 

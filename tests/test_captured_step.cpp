@@ -306,6 +306,40 @@ TEST_P(CapturedStepTest, ALoaderByHand) {
   EXPECT_EQ(replays, device().is_cuda() ? 4 + 3 + 5 : 0);
 }
 
+// Epochs of two loaders in turn, with batches of 8 and of 5.
+TEST_P(CapturedStepTest, AnotherBatchSizeIsRecordedAnew) {
+  const auto train = [&](bool capture, std::int64_t& replays) {
+    Sequential model = dropout_mlp();
+    model.to(device());
+    manual_seed(1);
+    SGD optimizer(model.parameters(), {.lr = 0.05});
+    DataLoader eights(striped_images(48), {.batch_size = 8, .shuffle = true, .device = device()});
+    DataLoader fives(striped_images(30, 2), {.batch_size = 5, .shuffle = true, .device = device()});
+    std::optional<DataLoader::Iterator> batch;
+    CapturedStep step(device(),
+                      [&] {
+                        optimizer.zero_grad();
+                        cross_entropy(model((*batch)->inputs), (*batch)->labels).backward();
+                        optimizer.step();
+                        ++*batch;
+                        return Tensor();
+                      },
+                      {.capture = capture, .parameters = model.parameters()});
+    for (int epoch = 0; epoch < 4; ++epoch) {
+      for (batch = (epoch % 2 == 0 ? eights : fives).begin(); *batch != std::default_sentinel;) step();
+    }
+    replays = step.replays();
+    Trained trained;
+    note_model(trained, model, optimizer);
+    return trained;
+  };
+  std::int64_t none = 0;
+  std::int64_t replays = 0;
+  EXPECT_TRUE(train(false, none) == train(true, replays));
+  EXPECT_EQ(replays, device().is_cuda() ? 4 * 5 : 0)
+      << "the first step of each epoch runs, the second records";
+}
+
 TEST_P(CapturedStepTest, ACapturedStepInAnotherBecomesPartOfIt) {
   Tensor sum = zeros({3}, {.device = device()});
   CapturedStep inner(device(), [&] {
