@@ -10,14 +10,12 @@
 
 namespace gnn::kernels {
 
-Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& y,
+Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight,
                          const Conv2dParameters& parameters) {
-  check<ShapeError>(x.dim() == 4 && weight.dim() == 4 && y.dim() == 4,
-                    "{}: expected four dimensions each, got {}, weight {}, output {}", op, x.shape(),
-                    weight.shape(), y.shape());
-  check<DTypeError>(x.dtype() == weight.dtype() && x.dtype() == y.dtype(),
-                    "{}: expected one dtype, got {}, {}, {}", op, name_of(x.dtype()), name_of(weight.dtype()),
-                    name_of(y.dtype()));
+  check<ShapeError>(x.dim() == 4 && weight.dim() == 4,
+                    "{}: expected four dimensions each, got {} and weight {}", op, x.shape(), weight.shape());
+  check<DTypeError>(x.dtype() == weight.dtype(), "{}: expected one dtype, got {} and weight {}", op,
+                    x.dtype(), weight.dtype());
   Conv2dSizes z{};
   z.n = x.size(0);
   z.c = x.size(1);
@@ -32,19 +30,30 @@ Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight, 
   z.groups = parameters.groups;
   z.og = z.groups > 0 ? z.o / z.groups : 0;
   z.patch = z.cg * z.kernel.area();
-  const bool valid = z.groups > 0 && z.o % z.groups == 0 && z.c == z.cg * z.groups && z.kernel.h > 0 &&
-                     z.kernel.w > 0 && z.stride.h > 0 && z.stride.w > 0 && z.dilation.h > 0 &&
-                     z.dilation.w > 0 && z.padding.h >= 0 && z.padding.w >= 0;
-  if (valid) {
-    z.oh = window_positions(z.h, z.kernel.h, z.stride.h, z.padding.h, z.dilation.h);
-    z.ow = window_positions(z.w, z.kernel.w, z.stride.w, z.padding.w, z.dilation.w);
-  }
-  z.positions = z.oh * z.ow;
   check<ShapeError>(
-      valid && y.shape() == Shape{z.n, z.o, z.oh, z.ow},
-      "{}: input {}, weight {} and output {} do not fit with stride {}, padding {}, dilation {}, groups {}",
-      op, x.shape(), weight.shape(), y.shape(), z.stride.to_string(), z.padding.to_string(),
-      z.dilation.to_string(), z.groups);
+      z.groups > 0 && z.o % z.groups == 0 && z.c == z.cg * z.groups && z.kernel.h > 0 && z.kernel.w > 0 &&
+          z.stride.h > 0 && z.stride.w > 0 && z.dilation.h > 0 && z.dilation.w > 0 && z.padding.h >= 0 &&
+          z.padding.w >= 0,
+      "{}: input {} and weight {} do not fit with stride {}, padding {}, dilation {}, groups {}", op,
+      x.shape(), weight.shape(), z.stride.to_string(), z.padding.to_string(), z.dilation.to_string(),
+      z.groups);
+  z.oh = window_positions(z.h, z.kernel.h, z.stride.h, z.padding.h, z.dilation.h);
+  z.ow = window_positions(z.w, z.kernel.w, z.stride.w, z.padding.w, z.dilation.w);
+  z.positions = z.oh * z.ow;
+  return z;
+}
+
+Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& y,
+                         const Conv2dParameters& parameters) {
+  const Conv2dSizes z = conv2d_sizes(op, x, weight, parameters);
+  check<ShapeError>(
+      y.shape() == Shape{z.n, z.o, z.oh, z.ow},
+      "{}: expected output {} for input {} and weight {} with stride {}, padding {}, dilation {}, groups {}, "
+      "got {}",
+      op, Shape{z.n, z.o, z.oh, z.ow}, x.shape(), weight.shape(), z.stride.to_string(), z.padding.to_string(),
+      z.dilation.to_string(), z.groups, y.shape());
+  check<DTypeError>(x.dtype() == y.dtype(), "{}: expected one dtype, got {} and output {}", op, x.dtype(),
+                    y.dtype());
   return z;
 }
 

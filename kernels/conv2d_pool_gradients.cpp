@@ -1,0 +1,353 @@
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "gnn/core/check.h"
+#include "gnn/kernels/conv2d_pool.h"
+#include "gnn/kernels/gemm_tile.h"
+#include "gnn/kernels/parallel.h"
+#include "gnn/kernels/row_sums.h"
+
+// Each pooled output's gradient belongs to one position of the convolution, so both gradients are sums over
+// pooled outputs of one patch each: of the image (times dy, added to the weight) or of the weight (times dy,
+// added to the image). With channels innermost (NHWC) a row of a patch is contiguous, and row_sums.h adds it
+// a register at a time.
+
+namespace gnn::kernels {
+namespace {
+
+/// The elements of a patch in an image with channels innermost: `count` rows of `length` neighbours.
+struct PatchRows {
+  std::int64_t count;
+  std::int64_t length;
+  std::int64_t width;  // of an image's row with padding, in elements
+  Conv2dSizes z;
+
+  explicit PatchRows(const Conv2dSizes& sizes)
+      : count(sizes.dilation.w == 1 ? sizes.kernel.h : sizes.kernel.area()),
+        length(sizes.dilation.w == 1 ? sizes.kernel.w * sizes.cg : sizes.cg),
+        width((sizes.w + 2 * sizes.padding.w) * sizes.cg),
+        z(sizes) {}
+
+  std::int64_t image() const { return (z.h + 2 * z.padding.h) * width; }
+  /// Where a row begins, from the patch's first element.
+  std::int64_t row(std::int64_t index) const {
+    if (z.dilation.w == 1) return index * z.dilation.h * width;
+    return index / z.kernel.w * z.dilation.h * width + index % z.kernel.w * z.dilation.w * z.cg;
+  }
+  /// Rows from `index` on, at most, that are equally far from each other.
+  std::int64_t even_rows(std::int64_t index) const {
+    return z.dilation.w == 1 ? count - index : z.kernel.w - index % z.kernel.w;
+  }
+  /// Where the patch of position (i, j) of the convolution begins.
+  std::int64_t patch(std::int64_t i, std::int64_t j) const {
+    return i * z.stride.h * width + j * z.stride.w * z.cg;
+  }
+};
+
+/// Some rows, and some vectors of each, that one call of RowSums adds.
+struct Block {
+  std::int64_t row;
+  std::int64_t rows;
+  std::int64_t column;  // element of the row
+  std::int64_t vectors;
+  std::int64_t width;   // of a row, in elements: whole vectors
+  std::int64_t offset;  // of the block among all blocks of a patch, in elements
+
+  std::int64_t size() const { return rows * width; }
+};
+
+/// A patch cut into blocks; stored block by block, with rows padded to whole vectors.
+template <class T>
+class Blocks {
+ public:
+  /// `budget`: most vectors of a block.
+  Blocks(const PatchRows& rows, int budget) {
+    const int lanes = row_sums<T>().lanes;
+    const std::int64_t row_vectors = (rows.length + lanes - 1) / lanes;
+    const std::int64_t parts = (row_vectors + most_vectors - 1) / most_vectors;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const std::int64_t first = row_vectors * part / parts;
+      const std::int64_t vectors = row_vectors * (part + 1) / parts - first;
+      const std::int64_t most_rows = std::clamp<std::int64_t>(budget / vectors, 1, RowSums<T>::most_rows);
+      for (std::int64_t row = 0; row < rows.count;) {
+        // As equal as possible: 5 rows are 3 + 2, not 4 + 1.
+        const std::int64_t rest = rows.even_rows(row);
+        const std::int64_t calls = (rest + most_rows - 1) / most_rows;
+        const std::int64_t count = (rest + calls - 1) / calls;
+        blocks_.push_back({row, count, first * lanes, vectors, vectors * lanes, size_});
+        size_ += blocks_.back().size();
+        row += count;
+      }
+    }
+  }
+
+  auto begin() const { return blocks_.begin(); }
+  auto end() const { return blocks_.end(); }
+  /// Elements of a patch in blocks.
+  std::int64_t size() const { return size_; }
+
+ private:
+  static constexpr std::int64_t most_vectors = RowSums<T>::most_vectors;
+  std::vector<Block> blocks_;
+  std::int64_t size_ = 0;
+};
+
+/// Calls f(element of the block, element of the patch as the weight has it: [c][r][s]) for every element of a
+/// block but its padding.
+template <class F>
+[[gnu::always_inline]] inline void for_each_element(const PatchRows& rows, const Block& block, F f) {
+  const Conv2dSizes& z = rows.z;
+  const std::int64_t end = std::min(rows.length, block.column + block.width);
+  for (std::int64_t i = 0; i < block.rows; ++i) {
+    const std::int64_t row = block.row + i;
+    const std::int64_t first_tap = z.dilation.w == 1 ? row * z.kernel.w : row;
+    std::int64_t s = block.column / z.cg;
+    std::int64_t c = block.column % z.cg;
+    for (std::int64_t k = block.column; k < end; ++k) {
+      f(i * block.width + k - block.column, c * z.kernel.area() + first_tap + s);
+      if (++c == z.cg) {
+        c = 0;
+        ++s;
+      }
+    }
+  }
+}
+
+/// The group's channels of image x (without padding) as the inner part of an image with padding and channels
+/// innermost, whose padding is left alone; or the way back.
+template <class T>
+[[gnu::always_inline]] inline void to_channels_last(const PatchRows& rows, const T* x, T* image) {
+  const Conv2dSizes& z = rows.z;
+  T* inner = image + z.padding.h * rows.width + z.padding.w * z.cg;
+  if (z.padding.w == 0) return transpose_into(x, z.h * z.w, z.cg, z.h * z.w, T{1}, inner, z.cg);
+  for (std::int64_t i = 0; i < z.h; ++i) {
+    transpose_into(x + i * z.w, z.h * z.w, z.cg, z.w, T{1}, inner + i * rows.width, z.cg);
+  }
+}
+template <class T>
+[[gnu::always_inline]] inline void from_channels_last(const PatchRows& rows, const T* image, T* x) {
+  const Conv2dSizes& z = rows.z;
+  const T* inner = image + z.padding.h * rows.width + z.padding.w * z.cg;
+  if (z.padding.w == 0) return transpose_into(inner, z.cg, z.h * z.w, z.cg, T{1}, x, z.h * z.w);
+  for (std::int64_t i = 0; i < z.h; ++i) {
+    transpose_into(inner + i * rows.width, z.cg, z.w, z.cg, T{1}, x + i * z.w, z.h * z.w);
+  }
+}
+
+/// Vectors may reach that much beyond the end of an image.
+constexpr std::int64_t slack = 16;
+
+/// Where the patches of the pooled positions begin: place[p] + tap[choice].
+struct Places {
+  const std::int32_t* position;
+  std::array<std::int32_t, 4> tap;
+};
+
+Places find_places(const Conv2dPoolSizes& z, const PatchRows& rows, std::int32_t* position) {
+  for (std::int64_t i = 0; i < z.pooled.h; ++i) {
+    for (std::int64_t j = 0; j < z.pooled.w; ++j) {
+      position[i * z.pooled.w + j] = static_cast<std::int32_t>(rows.patch(2 * i, 2 * j));
+    }
+  }
+  const auto tap = [&](std::int64_t a, std::int64_t b) {
+    return static_cast<std::int32_t>(rows.patch(a, b));
+  };
+  return {position, {tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)}};
+}
+
+/// dweight and dbias. The batch is cut into a few parts, whose sums are added up in order at the end, so that
+/// all threads have work.
+template <class T>
+void weight_gradient(const Conv2dPoolSizes& sizes, const T* x, const T* dy, const std::uint8_t* choice,
+                     T* dweight, T* dbias, Device device) {
+  const Conv2dSizes& z = sizes.conv;
+  const RowSums<T>& sums = row_sums<T>();
+  const PatchRows rows(z);
+  const Blocks<T> blocks(rows, sums.budget);
+  const std::int64_t stride = blocks.size() + sums.lanes;  // of a channel's sums; the bias's comes last
+  const std::int64_t chunks = std::min<std::int64_t>(z.n, 8);
+  const std::int64_t pieces = std::clamp<std::int64_t>(8 / (chunks * z.groups), 1, z.og);
+
+  const TensorOptions options{dtype_of<T>, device};
+  Tensor partial_memory = empty({chunks, z.o, stride}, options);
+  Tensor image_memory = empty({num_threads(), rows.image() + slack}, options);
+  Tensor place_memory = empty({sizes.outputs}, {DType::int32, device});
+  Tensor term_memory = empty({num_threads(), sizes.outputs * static_cast<std::int64_t>(sizeof(RowTerm<T>))},
+                             {DType::uint8, device});
+  T* partial = partial_memory.mutable_data<T>();
+  T* images = image_memory.mutable_data<T>();
+  const Places places = find_places(sizes, rows, place_memory.mutable_data<std::int32_t>());
+  auto* const all_terms = reinterpret_cast<RowTerm<T>*>(term_memory.mutable_data<std::uint8_t>());
+  const Blocks<T>* const block_list = &blocks;
+
+  parallel_for(chunks * z.groups * pieces, 1, [=](std::int64_t begin, std::int64_t end) {
+    T* image = images + thread_index() * (rows.image() + slack);
+    RowTerm<T>* terms = all_terms + thread_index() * sizes.outputs;
+    std::fill_n(image, rows.image() + slack, T{0});
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t chunk = unit / (z.groups * pieces);
+      const std::int64_t group = unit / pieces % z.groups;
+      const std::int64_t first = group * z.og + z.og * (unit % pieces) / pieces;
+      const std::int64_t last = group * z.og + z.og * (unit % pieces + 1) / pieces;
+      T* chunk_sums = partial + chunk * z.o * stride;
+      std::fill(chunk_sums + first * stride, chunk_sums + last * stride, T{0});
+      for (std::int64_t n = z.n * chunk / chunks; n < z.n * (chunk + 1) / chunks; ++n) {
+        to_channels_last(rows, x + (n * z.c + group * z.cg) * z.h * z.w, image);
+        for (std::int64_t o = first; o < last; ++o) {
+          const T* grad = dy + (n * z.o + o) * sizes.outputs;
+          const std::uint8_t* chosen = choice + (n * z.o + o) * sizes.outputs;
+          std::int64_t count = 0;
+          T bias = 0;
+          for (std::int64_t p = 0; p < sizes.outputs; ++p) {  // without branches: ReLU's are unpredictable
+            const bool counts = chosen[p] < 4;
+            terms[count] = {places.position[p] + places.tap[chosen[p] & 3], grad[p]};
+            bias += counts ? grad[p] : T{0};
+            count += counts;
+          }
+          T* target = chunk_sums + o * stride;
+          target[block_list->size()] += bias;
+          for (const Block& block : *block_list) {
+            sums.run[block.rows - 1][block.vectors - 1](
+                {.target = target + block.offset,
+                 .target_stride = block.width,
+                 .source = image + rows.row(block.row) + block.column,
+                 .source_stride = block.rows > 1 ? rows.row(block.row + 1) - rows.row(block.row) : 0,
+                 .step = 1,
+                 .terms = terms,
+                 .term_count = count});
+          }
+        }
+      }
+    }
+  });
+
+  parallel_for(z.o, 1 + 16384 / (stride * chunks), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t o = begin; o < end; ++o) {
+      T* sum = partial + o * stride;
+      for (std::int64_t chunk = 1; chunk < chunks; ++chunk) {
+        const T* part = partial + (chunk * z.o + o) * stride;
+        for (std::int64_t i = 0; i < stride; ++i) sum[i] += part[i];
+      }
+      T* out = dweight + o * z.patch;
+      for (const Block& block : *block_list) {
+        const T* from = sum + block.offset;
+        for_each_element(rows, block, [=](std::int64_t i, std::int64_t element) { out[element] = from[i]; });
+      }
+      if (dbias != nullptr) dbias[o] = sum[block_list->size()];
+    }
+  });
+}
+
+/// dx, an image at a time. The terms of some positions are sorted by where their patch lies, so that its sums
+/// stay in registers while the channels pass by.
+template <class T>
+void input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::uint8_t* choice, const T* weight,
+                    T* dx, Device device) {
+  constexpr std::int64_t most_positions = 16;
+  constexpr std::int64_t most_channels = 64;
+  const Conv2dSizes& z = sizes.conv;
+  const RowSums<T>& sums = row_sums<T>();
+  const PatchRows rows(z);
+  // Few vectors at a time: all channels of a block then fit into the first-level cache.
+  const Blocks<T> blocks(rows, RowSums<T>::most_vectors);
+
+  const TensorOptions options{dtype_of<T>, device};
+  Tensor packed_memory = empty({z.o, blocks.size()}, options);
+  Tensor image_memory = empty({num_threads(), rows.image() + slack}, options);
+  Tensor place_memory = empty({sizes.outputs}, {DType::int32, device});
+  T* packed = packed_memory.mutable_data<T>();
+  T* images = image_memory.mutable_data<T>();
+  const Places places = find_places(sizes, rows, place_memory.mutable_data<std::int32_t>());
+  const Blocks<T>* const block_list = &blocks;
+
+  // packed[group][block][o][element]
+  parallel_for(z.o, 1 + 16384 / z.patch, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t o = begin; o < end; ++o) {
+      const T* from = weight + o * z.patch;
+      for (const Block& block : *block_list) {
+        T* to = packed + (o / z.og * block_list->size() + block.offset) * z.og + o % z.og * block.size();
+        std::fill_n(to, block.size(), T{0});
+        for_each_element(rows, block, [=](std::int64_t i, std::int64_t element) { to[i] = from[element]; });
+      }
+    }
+  });
+
+  parallel_for(z.n * z.groups, 1, [=](std::int64_t begin, std::int64_t end) {
+    T* image = images + thread_index() * (rows.image() + slack);
+    RowTerm<T> terms[most_positions][5][most_channels];  // the last of five: no choice
+    std::int32_t counts[most_positions][5];
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t n = unit / z.groups;
+      const std::int64_t group = unit % z.groups;
+      const T* group_weight = packed + group * block_list->size() * z.og;
+      std::fill_n(image, rows.image() + slack, T{0});
+      for (std::int64_t first = 0; first < z.og; first += most_channels) {
+        const std::int64_t last = std::min(z.og, first + most_channels);
+        for (std::int64_t position = 0; position < sizes.outputs; position += most_positions) {
+          const std::int64_t position_count = std::min(most_positions, sizes.outputs - position);
+          for (auto& count : counts) std::fill_n(count, 5, 0);
+          for (std::int64_t o = first; o < last; ++o) {
+            const std::int64_t at = (n * z.o + group * z.og + o) * sizes.outputs + position;
+            for (std::int64_t p = 0; p < position_count; ++p) {
+              const int tap = std::min<int>(choice[at + p], 4);
+              terms[p][tap][counts[p][tap]++] = {static_cast<std::int32_t>(o), dy[at + p]};
+            }
+          }
+          for (const Block& block : *block_list) {
+            for (std::int64_t p = 0; p < position_count; ++p) {
+              for (std::size_t tap = 0; tap < 4; ++tap) {
+                if (counts[p][tap] == 0) continue;
+                T* patch = image + places.position[position + p] + places.tap[tap];
+                sums.run[block.rows - 1][block.vectors - 1](
+                    {.target = patch + rows.row(block.row) + block.column,
+                     .target_stride = block.rows > 1 ? rows.row(block.row + 1) - rows.row(block.row) : 0,
+                     .source = group_weight + block.offset * z.og,
+                     .source_stride = block.width,
+                     .step = block.size(),
+                     .terms = terms[p][tap],
+                     .term_count = counts[p][tap]});
+              }
+            }
+          }
+        }
+      }
+      from_channels_last(rows, image, dx + (n * z.c + group * z.cg) * z.h * z.w);
+    }
+  });
+}
+
+}  // namespace
+
+void Conv2dPoolInputGradient::cpu(const Tensor& dy, const Tensor& choice, const Tensor& weight, Tensor& dx,
+                                  const Conv2dPoolParameters& parameters) {
+  const Conv2dPoolSizes z = conv2d_pool_sizes(name, dx, weight, {}, dy, choice, parameters);
+  if (dx.numel() == 0) return;
+  dispatch_floating(name, dy.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    if (dy.numel() == 0) {
+      std::fill_n(dx.mutable_data<T>(), dx.numel(), T{0});
+      return;
+    }
+    input_gradient<T>(z, dy.data<T>(), choice.data<std::uint8_t>(), weight.data<T>(), dx.mutable_data<T>(),
+                      dx.device());
+  });
+}
+
+void Conv2dPoolWeightGradient::cpu(const Tensor& x, const Tensor& dy, const Tensor& choice, Tensor& dweight,
+                                   Tensor& dbias, const Conv2dPoolParameters& parameters) {
+  const Conv2dPoolSizes z = conv2d_pool_sizes(name, x, dweight, dbias, dy, choice, parameters);
+  dispatch_floating(name, x.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    T* bias = dbias.defined() ? dbias.mutable_data<T>() : nullptr;
+    if (dy.numel() == 0 || dweight.numel() == 0) {
+      std::fill_n(dweight.mutable_data<T>(), dweight.numel(), T{0});
+      if (bias != nullptr) std::fill_n(bias, dbias.numel(), T{0});
+      return;
+    }
+    weight_gradient<T>(z, x.data<T>(), dy.data<T>(), choice.data<std::uint8_t>(), dweight.mutable_data<T>(),
+                       bias, x.device());
+  });
+}
+
+}  // namespace gnn::kernels
