@@ -22,9 +22,9 @@ struct Conv2dPoolParameters {
 // `choice` (uint8, y's shape) is all that the gradients need besides x and the weight: each y depends on one
 // z, so three in four terms of the gradients' sums are zero, and the CPU leaves them out.
 //
-// float32 and float64. y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give on the same device.
-// The order of summation depends on the shapes alone, never on the number of threads. Each kernel throws
-// ShapeError or DTypeError for tensors that do not fit. Empty batches are fine.
+// float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give. The order
+// of summation depends on the shapes alone, never on the number of threads. Each kernel throws ShapeError or
+// DTypeError for tensors that do not fit. Empty batches are fine.
 
 /// In `choice`: no input has a gradient.
 inline constexpr std::uint8_t pool_no_choice = 255;
@@ -38,22 +38,14 @@ struct GNN_API Conv2dPoolForward {
                    const Conv2dPoolParameters& parameters);
 };
 
-/// dx from dy and choice.
-struct GNN_API Conv2dPoolInputGradient {
-  static constexpr const char* name = "conv2d_pool_input_gradient";
-  static void cpu(const Tensor& dy, const Tensor& choice, const Tensor& weight, Tensor& dx,
-                  const Conv2dPoolParameters& parameters);
-  static void cuda(const Tensor& dy, const Tensor& choice, const Tensor& weight, Tensor& dx,
-                   const Conv2dPoolParameters& parameters);
-};
-
-/// dweight, and dbias [O] unless undefined.
-struct GNN_API Conv2dPoolWeightGradient {
-  static constexpr const char* name = "conv2d_pool_weight_gradient";
-  static void cpu(const Tensor& x, const Tensor& dy, const Tensor& choice, Tensor& dweight, Tensor& dbias,
-                  const Conv2dPoolParameters& parameters);
-  static void cuda(const Tensor& x, const Tensor& dy, const Tensor& choice, Tensor& dweight, Tensor& dbias,
-                   const Conv2dPoolParameters& parameters);
+/// dx, dweight and dbias [O] from dy and choice; those that are undefined are left out. x may be undefined
+/// when only dx is wanted.
+struct GNN_API Conv2dPoolBackward {
+  static constexpr const char* name = "conv2d_pool_backward";
+  static void cpu(const Tensor& x, const Tensor& weight, const Tensor& dy, const Tensor& choice, Tensor& dx,
+                  Tensor& dweight, Tensor& dbias, const Conv2dPoolParameters& parameters);
+  static void cuda(const Tensor& x, const Tensor& weight, const Tensor& dy, const Tensor& choice, Tensor& dx,
+                   Tensor& dweight, Tensor& dbias, const Conv2dPoolParameters& parameters);
 };
 
 /// The numbers of the formulas.

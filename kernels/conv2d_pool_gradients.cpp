@@ -4,6 +4,7 @@
 
 #include "gnn/core/check.h"
 #include "gnn/kernels/conv2d_pool.h"
+#include "gnn/kernels/fill.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/row_sums.h"
@@ -229,10 +230,13 @@ void weight_gradient(const Conv2dPoolSizes& sizes, const T* x, const T* dy, cons
         const T* part = partial + (chunk * z.o + o) * stride;
         for (std::int64_t i = 0; i < stride; ++i) sum[i] += part[i];
       }
-      T* out = dweight + o * z.patch;
-      for (const Block& block : *block_list) {
-        const T* from = sum + block.offset;
-        for_each_element(rows, block, [=](std::int64_t i, std::int64_t element) { out[element] = from[i]; });
+      if (dweight != nullptr) {
+        T* out = dweight + o * z.patch;
+        for (const Block& block : *block_list) {
+          const T* from = sum + block.offset;
+          for_each_element(rows, block,
+                           [=](std::int64_t i, std::int64_t element) { out[element] = from[i]; });
+        }
       }
       if (dbias != nullptr) dbias[o] = sum[block_list->size()];
     }
@@ -319,34 +323,29 @@ void input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::uint8_
 
 }  // namespace
 
-void Conv2dPoolInputGradient::cpu(const Tensor& dy, const Tensor& choice, const Tensor& weight, Tensor& dx,
-                                  const Conv2dPoolParameters& parameters) {
-  const Conv2dPoolSizes z = conv2d_pool_sizes(name, dx, weight, {}, dy, choice, parameters);
-  if (dx.numel() == 0) return;
+void Conv2dPoolBackward::cpu(const Tensor& x, const Tensor& weight, const Tensor& dy, const Tensor& choice,
+                             Tensor& dx, Tensor& dweight, Tensor& dbias,
+                             const Conv2dPoolParameters& parameters) {
+  const bool weights_too = dweight.defined() || dbias.defined();
+  const Conv2dPoolSizes z =
+      conv2d_pool_sizes(name, weights_too ? x : dx, weight, dbias, dy, choice, parameters);
+  const auto zero = [](Tensor& t) {
+    if (t.defined()) Fill::cpu(t, 0.0);
+  };
+  if (dy.numel() == 0) {
+    for (Tensor* t : {&dx, &dweight, &dbias}) zero(*t);
+    return;
+  }
   dispatch_floating(name, dy.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    if (dy.numel() == 0) {
-      std::fill_n(dx.mutable_data<T>(), dx.numel(), T{0});
-      return;
+    const auto* chosen = choice.data<std::uint8_t>();
+    if (dx.defined())
+      input_gradient<T>(z, dy.data<T>(), chosen, weight.data<T>(), dx.mutable_data<T>(), dx.device());
+    if (weights_too) {
+      weight_gradient<T>(z, x.data<T>(), dy.data<T>(), chosen,
+                         dweight.defined() ? dweight.mutable_data<T>() : nullptr,
+                         dbias.defined() ? dbias.mutable_data<T>() : nullptr, dy.device());
     }
-    input_gradient<T>(z, dy.data<T>(), choice.data<std::uint8_t>(), weight.data<T>(), dx.mutable_data<T>(),
-                      dx.device());
-  });
-}
-
-void Conv2dPoolWeightGradient::cpu(const Tensor& x, const Tensor& dy, const Tensor& choice, Tensor& dweight,
-                                   Tensor& dbias, const Conv2dPoolParameters& parameters) {
-  const Conv2dPoolSizes z = conv2d_pool_sizes(name, x, dweight, dbias, dy, choice, parameters);
-  dispatch_floating(name, x.dtype(), [&](auto type) {
-    using T = typename decltype(type)::type;
-    T* bias = dbias.defined() ? dbias.mutable_data<T>() : nullptr;
-    if (dy.numel() == 0 || dweight.numel() == 0) {
-      std::fill_n(dweight.mutable_data<T>(), dweight.numel(), T{0});
-      if (bias != nullptr) std::fill_n(bias, dbias.numel(), T{0});
-      return;
-    }
-    weight_gradient<T>(z, x.data<T>(), dy.data<T>(), choice.data<std::uint8_t>(), dweight.mutable_data<T>(),
-                       bias, x.device());
   });
 }
 

@@ -9,7 +9,7 @@
 namespace gnn {
 
 /// Runs modules one after the other: chain(x, a, b, c) is c(b(a(x))). Neighbours that one op can do together
-/// are done by it, with bitwise the same result:
+/// are done by it, with the same result (on the CPU to the last bit):
 ///
 ///   Conv2d, [ReLU,] MaxPool2d(2)  ->  conv2d_pool()
 ///

@@ -26,26 +26,22 @@ Tensor conv2d_pool(const Tensor& x, const Tensor& weight, const Tensor& bias,
   kernels::run<kernels::Conv2dPoolForward>(x, weight, bias, y, choice, parameters);
 
   if (!recording) return y;
-  const bool weight_gradient = weight.requires_grad() || (bias.defined() && bias.requires_grad());
-  const Saved saved_x = weight_gradient ? save(x) : Saved();
+  const bool weights_too = weight.requires_grad() || (bias.defined() && bias.requires_grad());
+  const Saved saved_x = weights_too ? save(x) : Saved();
   const Saved saved_weight = x.requires_grad() ? save(weight) : Saved();
   return record("conv2d_pool", y, {x, weight, bias},
                 [saved_x, saved_weight, choice = save(choice), parameters, input = x.shape(),
-                 kernel = weight.shape()](const Tensor& dy, Gradients& grads) {
-                  if (grads.needed(0)) {
-                    Tensor dx = empty(input, dy.options());
-                    kernels::run<kernels::Conv2dPoolInputGradient>(dy, choice.get(), saved_weight.get(), dx,
-                                                                   parameters);
-                    grads.set(0, dx);
-                  }
-                  if (grads.needed(1) || grads.needed(2)) {  // one pass gives both
-                    Tensor dweight = empty(kernel, dy.options());
-                    Tensor dbias = grads.needed(2) ? empty({kernel[0]}, dy.options()) : Tensor();
-                    kernels::run<kernels::Conv2dPoolWeightGradient>(saved_x.get(), dy, choice.get(), dweight,
-                                                                    dbias, parameters);
-                    if (grads.needed(1)) grads.set(1, dweight);
-                    if (grads.needed(2)) grads.set(2, dbias);
-                  }
+                 weight = weight.detach()](const Tensor& dy, Gradients& grads) {
+                  // Without dx only the weight's shape counts, and it may have been changed in place.
+                  const Tensor& kernel = grads.needed(0) ? saved_weight.get() : weight;
+                  Tensor dx = grads.needed(0) ? empty(input, dy.options()) : Tensor();
+                  Tensor dweight = grads.needed(1) ? empty_like(kernel) : Tensor();
+                  Tensor dbias = grads.needed(2) ? empty({kernel.size(0)}, dy.options()) : Tensor();
+                  kernels::run<kernels::Conv2dPoolBackward>(saved_x.get(), kernel, dy, choice.get(), dx,
+                                                            dweight, dbias, parameters);
+                  if (dx.defined()) grads.set(0, dx);
+                  if (dweight.defined()) grads.set(1, dweight);
+                  if (dbias.defined()) grads.set(2, dbias);
                 });
 }
 

@@ -28,8 +28,8 @@ Tensor random_tensor(const Shape& shape, std::uint64_t seed, Device device = Dev
   return to_tensor({shape, random_values(shape.numel(), -1, 1, seed)}, DType::float32, device);
 }
 
-Tensor random_weight(const Case& c, Device device = Device::cpu()) {
-  return random_tensor({c.out, c.x[1] / c.options.groups, 3, 3}, 2, device);
+Tensor random_weight(const Case& c) {
+  return random_tensor({c.out, c.x[1] / c.options.groups, 3, 3}, 2);
 }
 
 Tensor separate(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dPoolOptions& options) {
@@ -40,11 +40,11 @@ Tensor separate(const Tensor& x, const Tensor& weight, const Tensor& bias, const
 
 class Conv2dPool : public DeviceTest {};
 
-TEST_P(Conv2dPool, ForwardIsBitwiseThatOfTheSeparateFunctions) {
+TEST(Conv2dPoolCpu, ForwardIsBitwiseThatOfTheSeparateFunctions) {
   for (const Case& c : cases) {
-    const Tensor x = random_tensor(c.x, 1, device());
-    const Tensor weight = random_weight(c, device());
-    const Tensor bias = random_tensor({c.out}, 3, device());
+    const Tensor x = random_tensor(c.x, 1);
+    const Tensor weight = random_weight(c);
+    const Tensor bias = random_tensor({c.out}, 3);
     EXPECT_EQ(conv2d_pool(x, weight, bias, c.options).to_vector<float>(),
               separate(x, weight, bias, c.options).to_vector<float>())
         << c.x.to_string();
