@@ -73,10 +73,8 @@ void forward(const Conv2dSizes& z, const T* x, const T* weight, const T* bias, T
   const std::int64_t panels = (all_positions + width - 1) / width;
   const std::vector<std::int64_t> element_list = patch_offsets(z);
   const std::vector<std::int64_t> row_list = multiples(z.og, z.patch);
-  const std::vector<std::int64_t> depth_list = multiples(gemm_depth, 1);
   const std::int64_t* elements = element_list.data();
   const std::int64_t* rows = row_list.data();
-  const std::int64_t* depths = depth_list.data();
   const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * width, 1) + 1;
   parallel_for(z.groups * panels, grain, [=](std::int64_t begin, std::int64_t end) {
     // Vectors of an image's last positions may reach one panel row further: the rest of their sums is
@@ -99,7 +97,6 @@ void forward(const Conv2dSizes& z, const T* x, const T* weight, const T* bias, T
           GemmBlock<T> block{};
           block.a = weight + group * z.og * z.patch + k;
           block.rows = rows;
-          block.depths = depths;
           block.row_count = z.og;
           block.depth = depth;
           block.b = panel + (position - first);

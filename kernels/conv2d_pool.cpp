@@ -38,50 +38,55 @@ Conv2dPoolSizes conv2d_pool_sizes(const char* op, const Tensor& x, const Tensor&
 
 namespace {
 
-/// The images with their padding, each row taken apart into the columns that lie `period` from each other: a
-/// row of pooled positions then reads neighbours, whatever the stride.
+/// The images with their padding, each taken apart into the columns that lie `period` from each other: pooled
+/// positions that are neighbours then read neighbours, whatever the stride.
 struct SplitImages {
-  std::int64_t period;      // 2 · stride.w
-  std::int64_t h;           // rows with padding
-  std::int64_t part_width;  // elements of each part of a row
+  std::int64_t period;  // 2 · stride.w
+  std::int64_t h;       // rows with padding
+  std::int64_t w;       // of each part
 
   explicit SplitImages(const Conv2dSizes& z)
-      : period(2 * z.stride.w),
-        h(z.h + 2 * z.padding.h),
-        part_width((z.w + 2 * z.padding.w + period - 1) / period) {}
+      : period(2 * z.stride.w), h(z.h + 2 * z.padding.h), w((z.w + 2 * z.padding.w + period - 1) / period) {}
 
-  std::int64_t row() const { return period * part_width; }
-  std::int64_t plane() const { return h * row(); }
-  /// Offset of column `w` (with padding) in a row.
-  std::int64_t column(std::int64_t w) const { return w % period * part_width + w / period; }
+  std::int64_t plane() const { return period * h * w; }
+  /// Offset of column `column` (with padding) of the first row.
+  std::int64_t offset(std::int64_t column) const { return column % period * h * w + column / period; }
 };
+
+/// even[j] = in[2 j], odd[j] = in[2 j + 1]
+template <class T>
+[[gnu::always_inline]] inline void split_pairs(const T* in, std::int64_t count, T* even, T* odd) {
+  for (std::int64_t j = 0; j < count / 2; ++j) {
+    even[j] = in[2 * j];
+    odd[j] = in[2 * j + 1];
+  }
+  if (count % 2 == 1) even[count / 2] = in[count - 1];
+}
 
 template <class T>
 void split_images(const Conv2dSizes& z, const SplitImages& split, const T* x, T* out) {
-  parallel_for<elementwise_isa<T>>(z.n * z.c, elementwise_grain / split.plane() + 1,
-                                   [=](std::int64_t begin, std::int64_t end) {
-                                     for (std::int64_t plane = begin; plane < end; ++plane) {
-                                       T* to = out + plane * split.plane();
-                                       if (z.padding.h > 0 || z.padding.w > 0)
-                                         std::fill_n(to, split.plane(), T{0});
-                                       for (std::int64_t i = 0; i < z.h; ++i) {
-                                         const T* from = x + (plane * z.h + i) * z.w;
-                                         T* row = to + (i + z.padding.h) * split.row();
-                                         if (split.period == 2) {  // stride 1, the commonest
-                                           T* even = row + split.column(z.padding.w);
-                                           T* odd = row + split.column(z.padding.w + 1);
-                                           for (std::int64_t j = 0; j < z.w / 2; ++j) {
-                                             even[j] = from[2 * j];
-                                             odd[j] = from[2 * j + 1];
-                                           }
-                                           if (z.w % 2 == 1) even[z.w / 2] = from[z.w - 1];
-                                         } else {
-                                           for (std::int64_t j = 0; j < z.w; ++j)
-                                             row[split.column(j + z.padding.w)] = from[j];
-                                         }
-                                       }
-                                     }
-                                   });
+  const bool padded = z.padding.h > 0 || z.padding.w > 0;
+  parallel_for<elementwise_isa<T>>(
+      z.n * z.c, elementwise_grain / split.plane() + 1, [=](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end; ++plane) {
+          const T* from = x + plane * z.h * z.w;
+          T* to = out + plane * split.plane();
+          if (padded) std::fill_n(to, split.plane(), T{0});
+          if (split.period == 2 && !padded && z.w % 2 == 0) {  // all rows at once
+            split_pairs(from, z.h * z.w, to, to + split.h * split.w);
+            continue;
+          }
+          for (std::int64_t i = 0; i < z.h; ++i) {
+            const T* in = from + i * z.w;
+            T* row = to + (i + z.padding.h) * split.w;
+            if (split.period == 2) {
+              split_pairs(in, z.w, row + split.offset(z.padding.w), row + split.offset(z.padding.w + 1));
+            } else {
+              for (std::int64_t j = 0; j < z.w; ++j) row[split.offset(j + z.padding.w)] = in[j];
+            }
+          }
+        }
+      });
 }
 
 /// Pooled positions of a panel that are neighbours: in a row of what they read, or in what they write.
@@ -112,6 +117,58 @@ template <class T>
   constexpr int bytes = 8 * static_cast<int>(sizeof(T));
   vector_at<bytes>(to) = vector_at<bytes>(from);
   for (std::int64_t i = 8; i < count; i += 8) vector_at<bytes>(to + i) = vector_at<bytes>(from + i);
+}
+
+/// What a panel is packed from: cover.h rows of cover.w columns of each channel.
+template <class T>
+struct PanelSource {
+  const T* images;
+  std::int64_t plane;  // from channel to channel
+  std::int64_t row;    // from row to row
+  const std::int32_t* columns;
+  Size2 cover;
+  std::int64_t channels;
+};
+
+/// Pieces of `length` elements each, which fill whole vectors.
+template <int length, class T>
+[[gnu::always_inline]] inline void pack_pieces(const PanelSource<T>& source, const Piece* pieces,
+                                               std::int64_t piece_count, std::int64_t lanes, T* panel) {
+  constexpr int bytes = length * static_cast<int>(sizeof(T));
+  for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+    T* to = panel + piece->lane;
+    for (std::int64_t c = 0; c < source.channels; ++c) {
+      for (std::int64_t r = 0; r < source.cover.h; ++r) {
+        const T* row = source.images + piece->offset + c * source.plane + r * source.row;
+        for (std::int64_t s = 0; s < source.cover.w; ++s, to += lanes) {
+          vector_at<bytes>(to) = vector_at<bytes>(row + source.columns[s]);
+        }
+      }
+    }
+  }
+}
+
+/// panel[(c, r, s)][lane] = what the lane's position reads of channel c, row r and column s.
+template <class T>
+[[gnu::always_inline]] inline void pack_panel(const PanelSource<T>& source, const Piece* pieces,
+                                              std::int64_t piece_count, std::int64_t lanes, T* panel) {
+  const std::int64_t length = pieces[0].length;
+  const bool even =
+      piece_count * length == lanes &&
+      std::all_of(pieces, pieces + piece_count, [=](const Piece& p) { return p.length == length; });
+  if (even && length == 16) return pack_pieces<16>(source, pieces, piece_count, lanes, panel);
+  if (even && length == 8) return pack_pieces<8>(source, pieces, piece_count, lanes, panel);
+  if (even && length == 4) return pack_pieces<4>(source, pieces, piece_count, lanes, panel);
+  for (std::int64_t c = 0; c < source.channels; ++c) {
+    for (std::int64_t r = 0; r < source.cover.h; ++r) {
+      const T* row = source.images + c * source.plane + r * source.row;
+      for (std::int64_t s = 0; s < source.cover.w; ++s, panel += lanes) {
+        for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+          copy_eights(row + source.columns[s] + piece->offset, piece->length, panel + piece->lane);
+        }
+      }
+    }
+  }
 }
 
 /// multiply_and_pool() for positions that do not lie in one row of the output.
@@ -173,7 +230,7 @@ void forward(const Conv2dPoolSizes& sizes, const T* x, const T* weight, const T*
       }
     }
   }
-  for (std::int64_t s = 0; s < cover.w; ++s) columns[s] = static_cast<std::int32_t>(split.column(s));
+  for (std::int64_t s = 0; s < cover.w; ++s) columns[s] = static_cast<std::int32_t>(split.offset(s));
 
   const std::int64_t positions = z.n * sizes.outputs;
   const std::int64_t panel_count = (positions + lanes - 1) / lanes;
@@ -185,25 +242,16 @@ void forward(const Conv2dPoolSizes& sizes, const T* x, const T* weight, const T*
       const std::int64_t group = unit / panel_count;
       const std::int64_t first = unit % panel_count * lanes;
       const std::int64_t last = std::min(first + lanes, positions);
-      Piece inputs[max_pool_lanes];
+      Piece inputs[max_pool_lanes] = {};
       const std::int64_t input_count = find_pieces(
           first, last, sizes.pooled.w,
           [&](std::int64_t row, std::int64_t column) {
             return (row / sizes.pooled.h * z.c + group * z.cg) * split.plane() +
-                   row % sizes.pooled.h * 2 * z.stride.h * split.row() + column;
+                   row % sizes.pooled.h * 2 * z.stride.h * split.w + column;
           },
           inputs);
-      T* to = panel;
-      for (std::int64_t c = 0; c < z.cg; ++c) {
-        for (std::int64_t r = 0; r < cover.h; ++r) {
-          const T* row = images + c * split.plane() + r * split.row();
-          for (std::int64_t s = 0; s < cover.w; ++s, to += lanes) {
-            for (const Piece* piece = inputs; piece != inputs + input_count; ++piece) {
-              copy_eights(row + columns[s] + piece->offset, piece->length, to + piece->lane);
-            }
-          }
-        }
-      }
+      const PanelSource<T> source{images, split.plane(), split.w, columns, cover, z.cg};
+      pack_panel(source, inputs, input_count, lanes, panel);
 
       PoolTile<T> tile{};
       tile.weight = weight + group * z.og * z.patch;

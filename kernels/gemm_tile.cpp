@@ -26,8 +26,8 @@ struct TileKernels {
 
 /// Rows × Vectors vectors of sums, all held in registers; `stride` is the panel's. Inlined into functions
 /// that allow the instructions for vectors of `bytes` bytes.
-template <class T, int bytes, int stride, int Rows, int Vectors>
-[[gnu::always_inline]] inline void multiply_tile(const Tile<T>& t) {
+template <class T, int bytes, int stride, int Rows, int Vectors, bool Listed>
+[[gnu::always_inline]] inline void multiply_depth(const Tile<T>& t) {
   using Vector = typename VectorOf<T, bytes>::type;
   constexpr int lanes = lanes_of<T, bytes>;
   const T* row[Rows];
@@ -36,7 +36,7 @@ template <class T, int bytes, int stride, int Rows, int Vectors>
   Vector sum[Rows][Vectors] = {};
   const T* b = t.b;
   for (std::int64_t p = 0; p < t.depth; ++p, b += stride) {
-    const std::int64_t depth = t.depths[p];
+    const std::int64_t depth = Listed ? t.depths[p] : p;
     Vector right[Vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) right[v] = vector_at<bytes>(b + v * lanes);
@@ -58,6 +58,16 @@ template <class T, int bytes, int stride, int Rows, int Vectors>
       }
       vector_at<bytes>(t.c + i * t.c_stride + v * lanes) = result;
     }
+  }
+}
+
+/// Two loops: the list costs a tenth of the speed.
+template <class T, int bytes, int stride, int Rows, int Vectors>
+[[gnu::always_inline]] inline void multiply_tile(const Tile<T>& t) {
+  if (t.depths == nullptr) {
+    multiply_depth<T, bytes, stride, Rows, Vectors, false>(t);
+  } else {
+    multiply_depth<T, bytes, stride, Rows, Vectors, true>(t);
   }
 }
 

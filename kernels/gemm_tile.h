@@ -27,7 +27,7 @@ template <class T>
 struct GemmBlock {
   const T* a;
   const std::int64_t* rows;    ///< offset of each row of the left matrix
-  const std::int64_t* depths;  ///< offset of each of its columns
+  const std::int64_t* depths;  ///< offset of each of its columns; nullptr: they lie side by side
   std::int64_t row_count;
   std::int64_t depth;
   const T* b;  ///< packed right matrix: row p at b + p * panel_columns<T>(), zeros beyond `columns`
