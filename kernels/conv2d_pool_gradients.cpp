@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "gnn/core/check.h"
@@ -16,6 +15,18 @@
 
 namespace gnn::kernels {
 namespace {
+
+/// Some rows, and some vectors of each, that one call of RowSums adds.
+struct Block {
+  std::int64_t row;
+  std::int64_t rows;
+  std::int64_t column;  // element of the row
+  std::int64_t vectors;
+  std::int64_t width;   // of a row, in elements: whole vectors
+  std::int64_t offset;  // of the block among all blocks of a patch, in elements
+
+  std::int64_t size() const { return rows * width; }
+};
 
 /// The elements of a patch in an image with channels innermost: `count` rows of `length` neighbours.
 struct PatchRows {
@@ -40,22 +51,14 @@ struct PatchRows {
   std::int64_t even_rows(std::int64_t index) const {
     return z.dilation.w == 1 ? count - index : z.kernel.w - index % z.kernel.w;
   }
+  /// From row to row of a block.
+  std::int64_t row_step(const Block& block) const {
+    return block.rows > 1 ? row(block.row + 1) - row(block.row) : 0;
+  }
   /// Where the patch of position (i, j) of the convolution begins.
   std::int64_t patch(std::int64_t i, std::int64_t j) const {
     return i * z.stride.h * width + j * z.stride.w * z.cg;
   }
-};
-
-/// Some rows, and some vectors of each, that one call of RowSums adds.
-struct Block {
-  std::int64_t row;
-  std::int64_t rows;
-  std::int64_t column;  // element of the row
-  std::int64_t vectors;
-  std::int64_t width;   // of a row, in elements: whole vectors
-  std::int64_t offset;  // of the block among all blocks of a patch, in elements
-
-  std::int64_t size() const { return rows * width; }
 };
 
 /// A patch cut into blocks; stored block by block, with rows padded to whole vectors.
@@ -121,6 +124,10 @@ template <class T>
 [[gnu::always_inline]] inline void to_channels_last(const PatchRows& rows, const T* x, T* image) {
   const Conv2dSizes& z = rows.z;
   T* inner = image + z.padding.h * rows.width + z.padding.w * z.cg;
+  if (z.cg == 1) {
+    for (std::int64_t i = 0; i < z.h; ++i) std::copy_n(x + i * z.w, z.w, inner + i * rows.width);
+    return;
+  }
   if (z.padding.w == 0) return transpose_into(x, z.h * z.w, z.cg, z.h * z.w, T{1}, inner, z.cg);
   for (std::int64_t i = 0; i < z.h; ++i) {
     transpose_into(x + i * z.w, z.h * z.w, z.cg, z.w, T{1}, inner + i * rows.width, z.cg);
@@ -139,10 +146,14 @@ template <class T>
 /// Vectors may reach that much beyond the end of an image.
 constexpr std::int64_t slack = 16;
 
-/// Where the patches of the pooled positions begin: place[p] + tap[choice].
+/// Where the patches of the pooled positions begin: position[p] + right · (choice & 1) + down · (choice / 2).
 struct Places {
   const std::int32_t* position;
-  std::array<std::int32_t, 4> tap;
+  std::int32_t right, down;
+
+  std::int32_t patch(std::int64_t p, int choice) const {
+    return position[p] + (choice & 1) * right + (choice >> 1 & 1) * down;
+  }
 };
 
 Places find_places(const Conv2dPoolSizes& z, const PatchRows& rows, std::int32_t* position) {
@@ -151,17 +162,65 @@ Places find_places(const Conv2dPoolSizes& z, const PatchRows& rows, std::int32_t
       position[i * z.pooled.w + j] = static_cast<std::int32_t>(rows.patch(2 * i, 2 * j));
     }
   }
-  const auto tap = [&](std::int64_t a, std::int64_t b) {
-    return static_cast<std::int32_t>(rows.patch(a, b));
-  };
-  return {position, {tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)}};
+  return {position, static_cast<std::int32_t>(rows.patch(0, 1)), static_cast<std::int32_t>(rows.patch(1, 0))};
+}
+
+/// The terms of some channels of one image: a channel's begin at `first` of its item.
+template <class T>
+struct ChannelTerms {
+  std::int32_t* places;
+  T* kept;           // for the factors, where some positions have no choice
+  const T* factors;  // those of `places`
+  RowSum* items;
+};
+
+/// Fills in the terms of `channels` channels of `outputs` positions each, whose sums lie `stride` apart.
+template <class T>
+[[gnu::always_inline]] inline void collect_terms(const T* dy, const std::uint8_t* choice,
+                                                 std::int64_t channels, std::int64_t outputs, bool relu,
+                                                 const Places& places, std::int64_t stride,
+                                                 ChannelTerms<T>& terms) {
+  terms.factors = relu ? terms.kept : dy;
+  for (std::int64_t o = 0; o < channels; ++o) {
+    const std::int64_t first = o * outputs;
+    terms.items[o] = {o * stride, first, outputs};
+    if (!relu) {  // there is a choice for every position
+      for (std::int64_t p = 0; p < outputs; ++p) terms.places[first + p] = places.patch(p, choice[first + p]);
+      continue;
+    }
+    std::int64_t end = first;  // nothing branches on choices, which are unpredictable
+    for (std::int64_t p = 0; p < outputs; ++p) {
+      terms.places[end] = places.patch(p, choice[first + p]);
+      terms.kept[end] = dy[first + p];
+      end += choice[first + p] != pool_no_choice;
+    }
+    terms.items[o].count = end - first;
+  }
+}
+
+/// Σ values[i], in four sums of every fourth: one alone would wait for itself.
+template <class T>
+[[gnu::always_inline]] inline T sum_of(const T* values, std::int64_t count) {
+  T sum0 = 0;
+  T sum1 = 0;
+  T sum2 = 0;
+  T sum3 = 0;
+  std::int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    sum0 += values[i];
+    sum1 += values[i + 1];
+    sum2 += values[i + 2];
+    sum3 += values[i + 3];
+  }
+  for (; i < count; ++i) sum0 += values[i];
+  return (sum0 + sum1) + (sum2 + sum3);
 }
 
 /// dweight and dbias. The batch is cut into a few parts, whose sums are added up in order at the end, so that
 /// all threads have work.
 template <class T>
-void weight_gradient(const Conv2dPoolSizes& sizes, const T* x, const T* dy, const std::uint8_t* choice,
-                     T* dweight, T* dbias, Device device) {
+void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const T* dy,
+                     const std::uint8_t* choice, T* dweight, T* dbias, Device device) {
   const Conv2dSizes& z = sizes.conv;
   const RowSums<T>& sums = row_sums<T>();
   const PatchRows rows(z);
@@ -174,17 +233,23 @@ void weight_gradient(const Conv2dPoolSizes& sizes, const T* x, const T* dy, cons
   Tensor partial_memory = empty({chunks, z.o, stride}, options);
   Tensor image_memory = empty({num_threads(), rows.image() + slack}, options);
   Tensor place_memory = empty({sizes.outputs}, {DType::int32, device});
-  Tensor term_memory = empty({num_threads(), sizes.outputs * static_cast<std::int64_t>(sizeof(RowTerm<T>))},
-                             {DType::uint8, device});
+  // Channels at a time, so that their terms stay in the first-level cache.
+  const std::int64_t group_channels = std::clamp<std::int64_t>(2048 / sizes.outputs, 1, z.og);
+  const std::int64_t most_terms = group_channels * sizes.outputs;
+  Tensor place_lists = empty({num_threads(), most_terms}, {DType::int32, device});
+  Tensor factor_lists = empty({num_threads(), most_terms}, options);
+  std::int32_t* all_places = place_lists.mutable_data<std::int32_t>();
+  T* all_factors = factor_lists.mutable_data<T>();
   T* partial = partial_memory.mutable_data<T>();
   T* images = image_memory.mutable_data<T>();
   const Places places = find_places(sizes, rows, place_memory.mutable_data<std::int32_t>());
-  auto* const all_terms = reinterpret_cast<RowTerm<T>*>(term_memory.mutable_data<std::uint8_t>());
   const Blocks<T>* const block_list = &blocks;
 
   parallel_for(chunks * z.groups * pieces, 1, [=](std::int64_t begin, std::int64_t end) {
     T* image = images + thread_index() * (rows.image() + slack);
-    RowTerm<T>* terms = all_terms + thread_index() * sizes.outputs;
+    std::vector<RowSum> items(static_cast<std::size_t>(group_channels));
+    ChannelTerms<T> terms{all_places + thread_index() * most_terms, all_factors + thread_index() * most_terms,
+                          nullptr, items.data()};
     std::fill_n(image, rows.image() + slack, T{0});
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t chunk = unit / (z.groups * pieces);
@@ -195,28 +260,25 @@ void weight_gradient(const Conv2dPoolSizes& sizes, const T* x, const T* dy, cons
       std::fill(chunk_sums + first * stride, chunk_sums + last * stride, T{0});
       for (std::int64_t n = z.n * chunk / chunks; n < z.n * (chunk + 1) / chunks; ++n) {
         to_channels_last(rows, x + (n * z.c + group * z.cg) * z.h * z.w, image);
-        for (std::int64_t o = first; o < last; ++o) {
-          const T* grad = dy + (n * z.o + o) * sizes.outputs;
-          const std::uint8_t* chosen = choice + (n * z.o + o) * sizes.outputs;
-          std::int64_t count = 0;
-          T bias = 0;
-          for (std::int64_t p = 0; p < sizes.outputs; ++p) {  // without branches: ReLU's are unpredictable
-            const bool counts = chosen[p] < 4;
-            terms[count] = {places.position[p] + places.tap[chosen[p] & 3], grad[p]};
-            bias += counts ? grad[p] : T{0};
-            count += counts;
-          }
+        for (std::int64_t o = first; o < last; o += group_channels) {
+          const std::int64_t count = std::min(group_channels, last - o);
+          const std::int64_t plane = (n * z.o + o) * sizes.outputs;
           T* target = chunk_sums + o * stride;
-          target[block_list->size()] += bias;
+          collect_terms(dy + plane, choice + plane, count, sizes.outputs, relu, places, stride, terms);
+          for (std::int64_t i = 0; i < count; ++i) {
+            const RowSum& item = terms.items[i];
+            target[i * stride + block_list->size()] += sum_of(terms.factors + item.first, item.count);
+          }
           for (const Block& block : *block_list) {
-            sums.run[block.rows - 1][block.vectors - 1](
-                {.target = target + block.offset,
-                 .target_stride = block.width,
-                 .source = image + rows.row(block.row) + block.column,
-                 .source_stride = block.rows > 1 ? rows.row(block.row + 1) - rows.row(block.row) : 0,
-                 .step = 1,
-                 .terms = terms,
-                 .term_count = count});
+            sums.run[block.rows - 1][block.vectors - 1]({.target = target + block.offset,
+                                                         .target_stride = block.width,
+                                                         .source = image + rows.row(block.row) + block.column,
+                                                         .source_stride = rows.row_step(block),
+                                                         .step = 1,
+                                                         .places = terms.places,
+                                                         .factors = terms.factors,
+                                                         .items = terms.items,
+                                                         .item_count = count});
           }
         }
       }
@@ -250,6 +312,7 @@ void input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::uint8_
                     T* dx, Device device) {
   constexpr std::int64_t most_positions = 16;
   constexpr std::int64_t most_channels = 64;
+  constexpr std::int64_t lists = most_positions * 5;  // for each choice, and for none
   const Conv2dSizes& z = sizes.conv;
   const RowSums<T>& sums = row_sums<T>();
   const PatchRows rows(z);
@@ -279,8 +342,9 @@ void input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::uint8_
 
   parallel_for(z.n * z.groups, 1, [=](std::int64_t begin, std::int64_t end) {
     T* image = images + thread_index() * (rows.image() + slack);
-    RowTerm<T> terms[most_positions][5][most_channels];  // the last of five: no choice
-    std::int32_t counts[most_positions][5];
+    std::int32_t patches[lists][most_channels];
+    T factors[lists][most_channels];
+    RowSum items[lists];
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t n = unit / z.groups;
       const std::int64_t group = unit % z.groups;
@@ -290,29 +354,33 @@ void input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::uint8_
         const std::int64_t last = std::min(z.og, first + most_channels);
         for (std::int64_t position = 0; position < sizes.outputs; position += most_positions) {
           const std::int64_t position_count = std::min(most_positions, sizes.outputs - position);
-          for (auto& count : counts) std::fill_n(count, 5, 0);
+          for (std::int64_t list = 0; list < position_count * 5; ++list) {
+            const std::int64_t p = list / 5;
+            items[list] = {places.patch(position + p, static_cast<int>(list % 5)), list * most_channels, 0};
+          }
           for (std::int64_t o = first; o < last; ++o) {
             const std::int64_t at = (n * z.o + group * z.og + o) * sizes.outputs + position;
             for (std::int64_t p = 0; p < position_count; ++p) {
-              const int tap = std::min<int>(choice[at + p], 4);
-              terms[p][tap][counts[p][tap]++] = {static_cast<std::int32_t>(o), dy[at + p]};
+              const std::int64_t list = p * 5 + std::min<int>(choice[at + p], 4);
+              const std::int64_t at_end = items[list].count++;
+              patches[list][at_end] = static_cast<std::int32_t>(o);
+              factors[list][at_end] = dy[at + p];
             }
           }
+          std::int64_t item_count = 0;
+          for (std::int64_t list = 0; list < position_count * 5; ++list) {
+            if (list % 5 < 4 && items[list].count > 0) items[item_count++] = items[list];
+          }
           for (const Block& block : *block_list) {
-            for (std::int64_t p = 0; p < position_count; ++p) {
-              for (std::size_t tap = 0; tap < 4; ++tap) {
-                if (counts[p][tap] == 0) continue;
-                T* patch = image + places.position[position + p] + places.tap[tap];
-                sums.run[block.rows - 1][block.vectors - 1](
-                    {.target = patch + rows.row(block.row) + block.column,
-                     .target_stride = block.rows > 1 ? rows.row(block.row + 1) - rows.row(block.row) : 0,
-                     .source = group_weight + block.offset * z.og,
-                     .source_stride = block.width,
-                     .step = block.size(),
-                     .terms = terms[p][tap],
-                     .term_count = counts[p][tap]});
-              }
-            }
+            sums.run[block.rows - 1][block.vectors - 1]({.target = image + rows.row(block.row) + block.column,
+                                                         .target_stride = rows.row_step(block),
+                                                         .source = group_weight + block.offset * z.og,
+                                                         .source_stride = block.width,
+                                                         .step = block.size(),
+                                                         .places = patches[0],
+                                                         .factors = factors[0],
+                                                         .items = items,
+                                                         .item_count = item_count});
           }
         }
       }
@@ -339,10 +407,10 @@ void Conv2dPoolBackward::cpu(const Tensor& x, const Tensor& weight, const Tensor
   dispatch_floating(name, dy.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     const auto* chosen = choice.data<std::uint8_t>();
-    if (dx.defined())
+    if (dx.defined() && dx.numel() > 0)
       input_gradient<T>(z, dy.data<T>(), chosen, weight.data<T>(), dx.mutable_data<T>(), dx.device());
     if (weights_too) {
-      weight_gradient<T>(z, x.data<T>(), dy.data<T>(), chosen,
+      weight_gradient<T>(z, parameters.relu, x.data<T>(), dy.data<T>(), chosen,
                          dweight.defined() ? dweight.mutable_data<T>() : nullptr,
                          dbias.defined() ? dbias.mutable_data<T>() : nullptr, dy.device());
     }

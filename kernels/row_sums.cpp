@@ -8,47 +8,68 @@
 namespace gnn::kernels {
 namespace {
 
+/// Sums that are independent of each other, of which a multiply-add in each of two units every cycle needs
+/// about eight to hide its latency of four cycles.
+constexpr int wanted_sums = 8;
+constexpr int row_chains(int sums) {
+  return sums >= wanted_sums ? 1 : sums > 2 ? 2 : 4;
+}
+
 template <class T, int bytes, int Rows, int Vectors>
-[[gnu::always_inline]] inline void add_rows(const RowSum<T>& s) {
+[[gnu::always_inline]] inline void add_rows(const RowSumBatch<T>& batch) {
   using Vector = typename VectorOf<T, bytes>::type;
   constexpr int lanes = lanes_of<T, bytes>;
-  Vector sum[Rows][Vectors];
-#pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v)
-      sum[r][v] = vector_at<bytes>(s.target + r * s.target_stride + v * lanes);
-  }
-  const RowTerm<T>* const end = s.terms + s.term_count;
-  for (const RowTerm<T>* term = s.terms; term != end; ++term) {
-    const Vector factor = term->factor - Vector{};  // in every lane
-    const T* row = s.source + term->place * s.step;
+  constexpr int chains = row_chains(Rows * Vectors);
+  const RowSumBatch<T> s = batch;
+  const auto add = [&](std::int64_t t, Vector(&to)[Rows][Vectors]) [[gnu::always_inline]] {
+    const Vector factor = s.factors[t] - Vector{};  // in every lane
+    const T* row = s.source + s.places[t] * s.step;
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r, row += s.source_stride) {
 #pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v) sum[r][v] += factor * vector_at<bytes>(row + v * lanes);
+      for (int v = 0; v < Vectors; ++v) to[r][v] += factor * vector_at<bytes>(row + v * lanes);
     }
-  }
+  };
+  for (const RowSum* item = s.items; item != s.items + s.item_count; ++item) {
+    T* const target = s.target + item->target;
+    Vector sum[chains][Rows][Vectors] = {};
 #pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r) {
+    for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v)
-      vector_at<bytes>(s.target + r * s.target_stride + v * lanes) = sum[r][v];
+      for (int v = 0; v < Vectors; ++v)
+        sum[0][r][v] = vector_at<bytes>(target + r * s.target_stride + v * lanes);
+    }
+    std::int64_t t = item->first;
+    const std::int64_t end = t + item->count;
+    for (; t + chains <= end; t += chains) {
+#pragma GCC unroll 4
+      for (int c = 0; c < chains; ++c) add(t + c, sum[c]);
+    }
+    for (; t < end; ++t) add(t, sum[0]);
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) {
+#pragma GCC unroll 4
+        for (int c = 1; c < chains; ++c) sum[0][r][v] += sum[c][r][v];
+        vector_at<bytes>(target + r * s.target_stride + v * lanes) = sum[0][r][v];
+      }
+    }
   }
 }
 
 #if defined(__x86_64__)
 template <class T, int Rows, int Vectors>
-[[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void add_avx512(const RowSum<T>& s) {
+[[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void add_avx512(const RowSumBatch<T>& s) {
   add_rows<T, 64, Rows, Vectors>(s);
 }
 template <class T, int Rows, int Vectors>
-[[gnu::target("arch=x86-64-v3")]] void add_avx2(const RowSum<T>& s) {
+[[gnu::target("arch=x86-64-v3")]] void add_avx2(const RowSumBatch<T>& s) {
   add_rows<T, 32, Rows, Vectors>(s);
 }
 #endif
 template <class T, int Rows, int Vectors>
-void add_base(const RowSum<T>& s) {
+void add_base(const RowSumBatch<T>& s) {
   add_rows<T, 16, Rows, Vectors>(s);
 }
 

@@ -6,28 +6,31 @@
 
 namespace gnn::kernels {
 
-/// A row that goes into a sum: its place, in steps, and its factor.
-template <class T>
-struct RowTerm {
-  std::int32_t place;
-  T factor;
+/// One of several sums: of the terms [first, first + count), added to the rows at `target`, an offset.
+struct RowSum {
+  std::int64_t target;
+  std::int64_t first;
+  std::int64_t count;
 };
 
-/// With `rows` rows of `vectors` vectors each:
+/// For every item, with `rows` rows of `vectors` vectors each:
 ///
-///   target[r * target_stride + j] += Σ_t terms[t].factor · source[terms[t].place * step + r * source_stride
-///   + j]
+///   target[item.target + r * target_stride + j] +=
+///       Σ_t factors[t] · source[places[t] * step + r * source_stride + j],   t of the item
 ///
-/// in order of t, with fused multiply-adds where the CPU has them. The sums stay in registers meanwhile.
+/// with fused multiply-adds where the CPU has them, the sums in registers meanwhile. The order of t depends
+/// on rows · vectors alone: every second or fourth term goes into a sum of its own where these are few.
 template <class T>
-struct RowSum {
+struct RowSumBatch {
   T* target;
   std::int64_t target_stride;
   const T* source;
   std::int64_t source_stride;
   std::int64_t step;
-  const RowTerm<T>* terms;
-  std::int64_t term_count;
+  const std::int32_t* places;
+  const T* factors;
+  const RowSum* items;
+  std::int64_t item_count;
 };
 
 /// The functions for this CPU.
@@ -39,7 +42,7 @@ struct RowSums {
   int lanes;   ///< elements per vector
   int budget;  ///< rows · vectors that one call may add
   void (*run[most_rows][most_vectors])(
-      const RowSum<T>&);  ///< [rows - 1][vectors - 1]; nullptr beyond the budget
+      const RowSumBatch<T>&);  ///< [rows - 1][vectors - 1]; nullptr beyond the budget
 };
 
 template <class T>

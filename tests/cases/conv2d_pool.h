@@ -71,6 +71,7 @@ inline std::vector<OpCase> conv2d_pool() {
   add("one_window", {1, 1, 2, 2}, 1, 1);
   add("empty_batch", {0, 2, 5, 5}, 3, 3);
   add("no_channels", {2, 2, 5, 5}, 0, 3);
+  add("no_input_channels", {2, 0, 5, 5}, 3, 3);
   add("odd_rows_and_columns", {3, 2, 8, 10}, 5, {2, 4}, {.relu = true});
   add("padding_beyond_the_kernel", {1, 1, 2, 3}, 2, 2, {.padding = {3, 4}});
   add("many_channels", {2, 33, 6, 7}, 65, 3, {.padding = 1, .relu = true});
