@@ -168,6 +168,16 @@ void multiply_block(const GemmBlock<T>& block) {
   for (std::int64_t k = 0; k < tiles; ++k) {
     const std::int64_t begin = block.row_count * k / tiles;
     const std::int64_t end = block.row_count * (k + 1) / tiles;
+    if (block.depths == nullptr) {
+      // The next tile's left rows: pieces of a few cache lines each, too short for hardware to foresee.
+      const std::int64_t next = std::min(end + (end - begin), block.row_count);
+      for (std::int64_t i = end; i < next; ++i) {
+        const T* row = block.a + block.rows[i];
+        for (std::int64_t p = 0; p < block.depth; p += 64 / static_cast<std::int64_t>(sizeof(T))) {
+          __builtin_prefetch(row + p);
+        }
+      }
+    }
     Tile<T> t = block;
     t.rows += begin;
     t.row_count = end - begin;
