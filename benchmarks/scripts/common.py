@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -70,8 +71,29 @@ def cores():
     return len(os.sched_getaffinity(0))
 
 
-def load_average():
-    return os.getloadavg()[0]
+def busy_cores(seconds=1.0):
+    """Cores' worth of work that this machine does meanwhile, other programs' when nothing of ours runs."""
+
+    def times():
+        with open("/proc/stat", encoding="utf-8") as file:
+            ticks = [int(word) for word in file.readline().split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]  # all; idle and waiting for a disk
+
+    try:
+        total, idle = times()
+        time.sleep(seconds)
+        total, idle = (after - before for after, before in zip(times(), (total, idle)))
+    except OSError:
+        return None
+    return os.cpu_count() * (total - idle) / max(total, 1)
+
+
+def busy_text(busy):
+    if busy is None:
+        return "how busy other programs keep the machine is not known"
+    return f"before the start other programs kept {busy:.1f} of its cores busy" + (
+        ": WALL TIMES MEAN LITTLE" if busy > 0.25 else ""
+    )
 
 
 def today():

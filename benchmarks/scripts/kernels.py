@@ -20,9 +20,9 @@ import verdict
 from common import (
     ROOT,
     BenchmarkError,
+    busy_cores,
     cores,
     find_torch_python,
-    load_average,
     processor,
     read_json,
     run_main,
@@ -157,7 +157,7 @@ def measure(options):
     machine = {
         "processor": processor(),
         "cores": cores(),
-        "load_average": load_average(),
+        "busy_cores": busy_cores(),
         "date": today(),
         "gpu_clocks": gpu_clocks(),
     }

@@ -1,5 +1,7 @@
 """The kernel benchmarks' tables as text."""
 
+from common import busy_text
+
 
 def duration(seconds):
     for unit, scale in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
@@ -86,7 +88,7 @@ def heading_lines(report):
     yield f"libgnn's kernels on {machine['processor']}, {context.get('threads', '?')} thread(s), {machine['date']}"
     for device in sorted(key for key in context if key.startswith("cuda:")):
         yield f"{device}: {context[device]}; clocks: {machine.get('gpu_clocks') or 'not known (no nvidia-smi)'}"
-    yield f"Load average {machine['load_average']:.1f} at the start, {machine['cores']} cores"
+    yield f"{machine['cores']} cores; {busy_text(machine['busy_cores'])}"
     yield from roofline_lines(report)
 
 

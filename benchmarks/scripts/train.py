@@ -17,7 +17,7 @@ import tempfile
 
 import training_facts
 import training_report
-from common import BenchmarkError, cores, find_torch_python, load_average, run_main, write_json, write_text
+from common import BenchmarkError, cores, find_torch_python, run_main, write_json, write_text
 from workers import Worker
 
 # Net and batch sizes, in the order of the table.
@@ -187,7 +187,6 @@ def main(arguments=None):
                 for record in measure(programs, net, batch, threads, options, folder):
                     print(training_report.line(record), flush=True)
                     records.append(record)
-    facts["load_average"] = max(facts["load_average"], load_average())
     if not options.quick:
         training_facts.add_mnist(facts, programs, options)
     print(training_report.facts_text(facts))

@@ -5,7 +5,7 @@ import pathlib
 import statistics
 import time
 
-from common import BenchmarkError, cores, load_average, processor, today
+from common import BenchmarkError, busy_cores, cores, processor, today
 
 STARTS = 3
 GOALS = (0.98, 0.99)
@@ -15,12 +15,13 @@ CHECKS_PER_EPOCH = 10  # of the accuracy
 
 
 def describe(programs, options):
+    busy = busy_cores()  # before anything of ours runs
     starts = {name: [start(make) for _ in range(STARTS)] for name, make in makers(programs, 1).items()}
     hello = starts["pytorch"][0]["hello"]
     facts = {
         "machine": f"{cores()} cores of {processor()}",
         "date": today(),
-        "load_average": load_average(),
+        "busy_cores": busy,
         "libgnn_version": starts["libgnn"][0]["hello"]["version"],
         "pytorch_version": hello["version"],
         "rounds": options.rounds,

@@ -1,6 +1,6 @@
 """Tables and the picture of `./dev bench train`."""
 
-from common import ROOT, BenchmarkError, write_text
+from common import ROOT, BenchmarkError, busy_text, write_text
 from svg import Picture
 
 NAMES = {"lenet": "LeNet (Caffe)", "lenet5": "LeNet-5", "mlp": "MLP 784-512-256-10", "cifar": "CIFAR net"}
@@ -11,7 +11,7 @@ BEGIN, END = "<!-- ./dev bench train --readme: begin -->", "<!-- end -->"
 def heading(facts):
     return (
         f"libgnn {facts['libgnn_version']} and PyTorch {facts['pytorch_version']} on {facts['machine']}, "
-        f"{facts['date']}; {facts['rounds']} rounds in turn; load average {facts['load_average']:.1f}\n\n"
+        f"{facts['date']}; {facts['rounds']} rounds in turn; {busy_text(facts['busy_cores'])}\n\n"
         f"{'net':<20}{'batch':>6}{'threads':>8}  {'mode':<10}{'PyTorch layout':<15}{'clock':<6}"
         f"{'libgnn img/s':>13}{'PyTorch img/s':>14}{'ratio':>8}  min … max"
     )
@@ -82,7 +82,7 @@ def markdown(records, facts):
         rows.setdefault(key, {})[r["layout"]] = r
     lines = [
         f"{facts['machine']}; libgnn {facts['libgnn_version']}, PyTorch {facts['pytorch_version']}, {facts['date']}, "
-        f"load average {facts['load_average']:.1f}. Images/s by processor time on one thread, by wall time on more; "
+        f"{busy_text(facts['busy_cores'])}. Images/s by processor time on one thread, by wall time on more; "
         f"ratio of libgnn's to PyTorch's, median of {facts['rounds']} rounds (least … largest).",
         "",
         "| net | batch | threads | | libgnn, images/s | PyTorch, images/s | ratio | channels_last: ratio |",

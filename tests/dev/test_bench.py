@@ -74,6 +74,10 @@ def in_order(path, text):
 
 class Scripts(unittest.TestCase):
     def setUp(self):
+        for module in (kernels, train.training_facts):  # a second each
+            patch = mock.patch.object(module, "busy_cores", return_value=0.5)
+            patch.start()
+            self.addCleanup(patch.stop)
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
@@ -92,6 +96,13 @@ class Scripts(unittest.TestCase):
         self.assertTrue(last.startswith("dev bench: "), err)
         self.assertNotIn("Traceback", err)
         return last
+
+
+class Common(unittest.TestCase):
+    def test_busy_cores(self):
+        busy = common.busy_cores(0.05)
+        self.assertTrue(busy is None or 0 <= busy <= os.cpu_count())
+        self.assertNotIn("LITTLE", common.busy_text(0.1))
 
 
 class Records(unittest.TestCase):
@@ -132,7 +143,7 @@ class Records(unittest.TestCase):
         self.assertEqual(self.by_name[COLD]["baselines"], {})
 
     def test_table(self):
-        self.report["machine"] = {"processor": "P", "date": "D", "load_average": 1, "cores": 2}
+        self.report["machine"] = {"processor": "P", "date": "D", "busy_cores": 0.1, "cores": 2}
         text = table.results_text(self.report)
         line = next(li for li in text.splitlines() if li.startswith("gemm/a") and "warm" in li)
         self.assertEqual(
@@ -195,6 +206,7 @@ sys.exit({status})
         files = [self.folder / name for name in ("sub/old.json", "new.json", "page.html")]
         out = self.bench("--json", files[0])[0]
         self.assertIn("OpenBLAS 0.50", out)
+        self.assertIn("0.5 of its cores busy: WALL TIMES MEAN LITTLE", out)
         changed = usual(factor=0.5)
         changed["benchmarks"] += rows("tanh/c/float32/cpu/forward/warm/manual_time", [1.0] * 5, bytes=1, working_set=1)
         out = self.bench("--compare", files[0], "--json", files[1], "--html", files[2], raw=changed)[0]
@@ -365,7 +377,7 @@ class Training(Scripts):
         record.update(net="mlp", batch=64, threads=1, mode="train", layout="default", clock="cpu", ratio=2.0, ratio_min=1.5, ratio_max=3.0)  # fmt: skip
         keys = ("start_seconds", "first_step_seconds", "first_step_peak_memory", "program_bytes", "library_bytes", "bytes")
         facts = {f"{name}_{key}": 1.0 for name in ("libgnn", "pytorch") for key in keys}
-        facts.update(machine="M", libgnn_version="1", pytorch_version="2", date="D", load_average=0.1, rounds=5)
+        facts.update(machine="M", libgnn_version="1", pytorch_version="2", date="D", busy_cores=None, rounds=5)
         training_report.update_readme([record], facts, readme)
         text = readme.read_text()
         self.assertIn("| MLP 784-512-256-10 | 64 | 1 | training | 1,000 | 1,000 | **2.00** (1.50 … 3.00) |  |", text)
