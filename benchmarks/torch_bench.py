@@ -287,7 +287,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("device", nargs="?", default="cuda:0", help="cpu or cuda:N (default: cuda:0)")
     parser.add_argument("--threads", type=int, help="of the CPU's operations (default: PyTorch's)")
-    parser.add_argument("--names-from", metavar="FILE", help="only these (- is standard input): OP/CASE/DTYPE/DEVICE/DIRECTION")
+    parser.add_argument(
+        "--names-from", metavar="FILE", help="only these (- is standard input): OP/CASE/DTYPE/DEVICE/DIRECTION"
+    )
     options = parser.parse_args()
     device = torch.device(options.device)
     if options.threads:

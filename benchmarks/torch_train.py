@@ -214,7 +214,9 @@ def answer(content):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="PyTorch's half of ./dev bench train; commands come on standard input.")
+    parser = argparse.ArgumentParser(
+        description="PyTorch's half of ./dev bench train; commands come on standard input."
+    )
     parser.add_argument("--net", choices=NETS, required=True)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)

@@ -42,12 +42,18 @@ def read_options(arguments):
         "same run), and the ratio to OpenBLAS, oneDNN and PyTorch where they are found. Every result is "
         "checked first. ./dev bench train compares training with PyTorch's.",
     )
-    parser.add_argument("--filter", metavar="REGEX", default="", help="benchmarks OP/CASE/DTYPE/DEVICE/DIRECTION/CACHE that match")
+    parser.add_argument(
+        "--filter", metavar="REGEX", default="", help="benchmarks OP/CASE/DTYPE/DEVICE/DIRECTION/CACHE that match"
+    )
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="default: float32")
-    parser.add_argument("--device", choices=DEVICES, default="all", help="default: the CPU, and cuda:0 where it is there")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="all", help="default: the CPU, and cuda:0 where it is there"
+    )
     parser.add_argument("--threads", type=int, help="of the CPU's kernels and peers (default: all cores)")
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5, the least that can show a difference")
-    parser.add_argument("--min-time", type=float, default=0.05, metavar="S", help="seconds of a repetition (default: 0.05)")
+    parser.add_argument(
+        "--min-time", type=float, default=0.05, metavar="S", help="seconds of a repetition (default: 0.05)"
+    )
     parser.add_argument("--no-torch", action="store_true", help="without PyTorch, even where it is found")
     parser.add_argument("--list", action="store_true", help="print the names only")
     parser.add_argument("--from", dest="source", metavar="FILE", help="do not measure: take what --json wrote")
@@ -129,16 +135,17 @@ class Progress:
 def chosen_names(options):
     """What there is, and what --filter and --dtype leave of it. A case that has one dtype only always stays."""
     names = [records.SUFFIX.sub("", name) for name in map(str.strip, run_program(options, "--benchmark_list_tests"))]
-    kinds = {}
+    widths = {}  # OP/CASE: its dtypes
     for name in names:
-        kinds.setdefault(name.split("/")[:2][-1], set()).add(name.split("/")[2])
-    return [
-        name
-        for name in names
-        if not name.startswith("roofline/")
-        and re.search(options.filter, name)
-        and (DTYPES[options.dtype] in name or len(kinds[name.split("/")[1]]) == 1)
-    ]
+        op, case, dtype = name.split("/")[:3]
+        widths.setdefault((op, case), set()).add(dtype)
+
+    def is_chosen(name):
+        op, case = name.split("/")[:2]
+        wanted = DTYPES[options.dtype] in name or len(widths[op, case]) == 1
+        return op != "roofline" and wanted and re.search(options.filter, name)
+
+    return [name for name in names if is_chosen(name)]
 
 
 def pattern(names):

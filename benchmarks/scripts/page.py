@@ -7,7 +7,8 @@ import table
 from svg import Picture, clean
 
 STYLE = """
-body { font: 14px/1.45 Helvetica, Arial, sans-serif; color: #1f2933; margin: 24px auto; max-width: 1240px; padding: 0 16px; }
+body { font: 14px/1.45 Helvetica, Arial, sans-serif; color: #1f2933; max-width: 1240px; }
+body { margin: 24px auto; padding: 0 16px; }
 table { border-collapse: collapse; font-size: 12px; margin: 12px 0; }
 th, td { padding: 3px 8px; border-bottom: 1px solid #e4e7eb; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
@@ -84,7 +85,9 @@ def draw_roofs(image, x, y, peak, speeds):
         label = f"{name} {speed / 1e9:.3g} GB/s"
         image.text(x(at), y(at * speed / 1e9) + lift, label, size=11, color="#52606d", rotate=-slope)
     image.line(x(min(knees)), y(peak / 1e9), x(highest), y(peak / 1e9), "#1f2933", 1.5)
-    image.text(x(highest) - 4, y(peak / 1e9) - 7, f"peak {peak / 1e9:.4g} GFLOP/s", size=11, anchor="end", color="#52606d")
+    image.text(
+        x(highest) - 4, y(peak / 1e9) - 7, f"peak {peak / 1e9:.4g} GFLOP/s", size=11, anchor="end", color="#52606d"
+    )
 
 
 def color_of(index, count):

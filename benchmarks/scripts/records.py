@@ -14,7 +14,7 @@ LEVELS = ("private", "cache", "memory")
 def rows_of(raw, path):
     """The repetitions in Google Benchmark's JSON, without aggregates."""
     if not isinstance(raw, dict) or not isinstance(raw.get("benchmarks"), list):
-        raise BenchmarkError(f"{path}: expected Google Benchmark's JSON with a list \"benchmarks\"")
+        raise BenchmarkError(f'{path}: expected Google Benchmark\'s JSON with a list "benchmarks"')
     for row in raw["benchmarks"]:
         if not isinstance(row, dict) or "name" not in row:
             raise BenchmarkError(f"{path}: a benchmark without a name")
@@ -92,7 +92,7 @@ def records_of(raw, path="gnn_bench's output"):
             baselines.setdefault("/".join(parts[:6]), {})[parts[6]] = statistics.median(entry["times"]) * 1e-9
             continue
         if len(parts) != 6:
-            raise BenchmarkError(f"{path}: expected OP/CASE/DTYPE/DEVICE/DIRECTION/CACHE, got \"{name}\"")
+            raise BenchmarkError(f'{path}: expected OP/CASE/DTYPE/DEVICE/DIRECTION/CACHE, got "{name}"')
         seconds = [t * 1e-9 for t in entry["times"]]
         record = dict(zip(("op", "case", "dtype", "device", "direction", "cache"), parts))
         record.update(

@@ -107,7 +107,7 @@ def ratio_text(r):
 def update_readme(records, facts, path=ROOT / "README.md"):
     text = path.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or END not in text.split(BEGIN)[1]:
-        raise BenchmarkError(f"{path} has no place for the table: the lines \"{BEGIN}\" and \"{END}\"")
+        raise BenchmarkError(f'{path} has no place for the table: the lines "{BEGIN}" and "{END}"')
     before, rest = text.split(BEGIN)
     after = rest.split(END, 1)[1]
     write_text(path, f"{before}{BEGIN}\n{markdown(records, facts)}\n{END}{after}")
@@ -139,9 +139,10 @@ def picture(records, facts):
     for index, r in enumerate(rows):
         y = top + index * row_height
         middle = y + row_height / 2
-        label = f"{NAMES[r['net']]}, {r['batch']}, {r['threads']} thread{'s' if r['threads'] > 1 else ''}, {MODES[r['mode']]}"
+        threads = f"{r['threads']} thread" + ("s" if r["threads"] > 1 else "")
         layout = " (channels_last)" if r["layout"] == "channels_last" else ""
-        image.text(left - 8, middle + 4, label + layout, size=11, anchor="end")
+        label = f"{NAMES[r['net']]}, {r['batch']}, {threads}, {MODES[r['mode']]}{layout}"
+        image.text(left - 8, middle + 4, label, size=11, anchor="end")
         color = "#0f766e" if r["mode"] == "train" else "#7c9a2c"
         image.rectangle(left, y + 4, r["ratio"] * scale, row_height - 8, color)
         image.line(left + r["ratio_min"] * scale, middle, left + r["ratio_max"] * scale, middle, "#1f2933", 1.5)

@@ -1,30 +1,18 @@
-"""Tests of the scripts behind ./dev bench, without measuring anything: programs that act as gnn_bench, gnn_train_bench
-and a Python with PyTorch, and say what the tests want."""
+"""Tests of the scripts behind ./dev bench, without measuring anything: a program acts as gnn_bench."""
 
-import contextlib
-import io
 import json
 import os
-import pathlib
 import re
 import sys
-import tempfile
 import unittest
 import xml.dom.minidom
-from unittest import mock
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(ROOT / "benchmarks/scripts"))
+from bench_scripts import Scripts, common, kernels, write_program
 
-import common  # noqa: E402
-import kernels  # noqa: E402
-import page  # noqa: E402
-import records  # noqa: E402
-import table  # noqa: E402
-import train  # noqa: E402
-import training_report  # noqa: E402
-import verdict  # noqa: E402
+import page
+import records
+import table
+import verdict
 
 CONTEXT = {
     "threads": "2",
@@ -59,43 +47,28 @@ COLD = "gemm/a/float32/cpu/forward/cold"
 
 def usual(factor=1.0):
     return google_benchmark(
-        rows(f"{GEMM}/manual_time", [factor * t for t in (1000, 980, 1010, 990, 1100)], bytes=4000, flops=25000, working_set=50000),
-        rows(f"{COLD}/iterations:5/manual_time", [factor * t for t in (4000, 4001, 4002, 4003, 4004)], bytes=4000, flops=200, working_set=50000),
+        rows(
+            f"{GEMM}/manual_time",
+            [factor * t for t in (1000, 980, 1010, 990, 1100)],
+            bytes=4000,
+            flops=25000,
+            working_set=50000,
+        ),
+        rows(
+            f"{COLD}/iterations:5/manual_time",
+            [factor * t for t in (4000, 4001, 4002, 4003, 4004)],
+            bytes=4000,
+            flops=200,
+            working_set=50000,
+        ),
         rows(f"{GEMM}/OpenBLAS/manual_time", (500, 510, 490), bytes=4000, flops=25000, working_set=50000),
-        rows("relu/b/float32/cpu/forward/warm/manual_time", [factor * t for t in (100, 101, 102, 103, 104)], bytes=2000, working_set=5000000),
-    )  # fmt: skip
-
-
-def in_order(path, text):
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
-class Scripts(unittest.TestCase):
-    def setUp(self):
-        for module in (kernels, train.training_facts):  # a second each
-            patch = mock.patch.object(module, "busy_cores", return_value=0.5)
-            patch.start()
-            self.addCleanup(patch.stop)
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def run_script(self, module, *arguments, status=0, **environment):
-        """Its standard output and error, when it ends as expected; an error is one line."""
-        out, err = io.StringIO(), io.StringIO()
-        with mock.patch.dict(os.environ, environment), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            got = common.run_main(lambda: module.main([str(a) for a in arguments]))
-        self.assertEqual(got, status, out.getvalue() + err.getvalue())
-        return out.getvalue(), err.getvalue()
-
-    def fails(self, module, *arguments, **environment):
-        err = self.run_script(module, *arguments, status=1, **environment)[1]
-        last = err.strip().splitlines()[-1]
-        self.assertTrue(last.startswith("dev bench: "), err)
-        self.assertNotIn("Traceback", err)
-        return last
+        rows(
+            "relu/b/float32/cpu/forward/warm/manual_time",
+            [factor * t for t in (100, 101, 102, 103, 104)],
+            bytes=2000,
+            working_set=5000000,
+        ),
+    )
 
 
 class Common(unittest.TestCase):
@@ -148,8 +121,23 @@ class Records(unittest.TestCase):
         line = next(li for li in text.splitlines() if li.startswith("gemm/a") and "warm" in li)
         self.assertEqual(
             re.split(r"  +", line),
-            ["gemm/a", "float32", "cpu", "forward", "warm", "1 µs", "±6 %", "4 k", "25 k", "4", "25", "50", "peak", "OpenBLAS 0.50"],
-        )  # fmt: skip
+            [
+                "gemm/a",
+                "float32",
+                "cpu",
+                "forward",
+                "warm",
+                "1 µs",
+                "±6 %",
+                "4 k",
+                "25 k",
+                "4",
+                "25",
+                "50",
+                "peak",
+                "OpenBLAS 0.50",
+            ],
+        )
         self.assertIn("memory 10 GB/s", "\n".join(table.heading_lines(self.report)))
 
 
@@ -177,7 +165,7 @@ class Kernels(Scripts):
     def program(self, raw, status=0):
         """It acts as gnn_bench, and leaves the filter that it was given in the file `filter`."""
         (self.folder / "raw.json").write_text(json.dumps(raw))
-        return in_order(
+        return write_program(
             self.folder / "gnn_bench",
             f"""#!{sys.executable} -IS
 import json, pathlib, sys
@@ -241,10 +229,12 @@ sys.exit({status})
         self.assertIsNone(page.roofline_plot(report, "cpu", "float64"))
 
     def test_names_are_escaped(self):
-        raw = google_benchmark(rows("op/<&\"\x01>/float32/cpu/forward/warm/manual_time", [1] * 5, bytes=1, flops=1, working_set=1))
+        raw = google_benchmark(
+            rows('op/<&"\x01>/float32/cpu/forward/warm/manual_time', [1] * 5, bytes=1, flops=1, working_set=1)
+        )
         self.bench("--html", self.folder / "page.html", raw=raw)
         document = self.check_page((self.folder / "page.html").read_text(encoding="utf-8"))
-        self.assertIn("op/<&\"\ufffd>", [c.firstChild.data for c in document.getElementsByTagName("td") if c.firstChild])
+        self.assertIn('op/<&"\ufffd>', [c.firstChild.data for c in document.getElementsByTagName("td") if c.firstChild])
 
     def test_filter(self):
         self.bench("--filter", "relu|cold")
@@ -259,15 +249,23 @@ sys.exit({status})
 
     def test_dtype_keeps_cases_that_have_one_only(self):
         raw = google_benchmark(
-            *(rows(f"{n}/cpu/forward/warm/manual_time", [1.0] * 5) for n in ("a/x/float32", "a/x/float64", "b/y/float64"))
+            *(
+                rows(f"{n}/cpu/forward/warm/manual_time", [1.0] * 5)
+                for n in ("a/x/float32", "a/x/float64", "b/y/float64", "c/y/float32")
+            )
         )
-        self.assertEqual(len(self.bench("--list", raw=raw)[0].split()), 2)
-        self.assertEqual(len(self.bench("--list", "--dtype", "all", raw=raw)[0].split()), 3)
+        listed = [name.split("/cpu")[0] for name in self.bench("--list", raw=raw)[0].split()]
+        self.assertEqual(listed, ["a/x/float32", "b/y/float64", "c/y/float32"])
+        self.assertEqual(len(self.bench("--list", "--dtype", "all", raw=raw)[0].split()), 4)
 
     def test_a_wrong_result_fails(self):
         raw = usual()
         raw["benchmarks"].append(
-            dict(row("elu/w/float32/cpu/forward/warm/manual_time", 0), error_occurred=True, error_message="wrong result: element 3")
+            dict(
+                row("elu/w/float32/cpu/forward/warm/manual_time", 0),
+                error_occurred=True,
+                error_message="wrong result: element 3",
+            )
         )
         raw["benchmarks"][-1].pop("real_time")
         out, err = self.bench("--html", self.folder / "page.html", raw=raw, status=1)
@@ -298,127 +296,6 @@ sys.exit({status})
         with self.assertRaises(common.BenchmarkError) as raised:
             records.records_of(raw)
         return raised.exception
-
-
-WORKER = f"""#!{sys.executable} -IS
-import json, pathlib, sys
-if sys.argv[1:2] == ["-c"]:
-    sys.exit(0)
-name = pathlib.Path(sys.argv[0]).name
-torch = name == "python"
-state = pathlib.Path(sys.argv[0]).parent
-def say(**content):
-    print(json.dumps(content), flush=True)
-say(framework=name, version="1", import_seconds=0.5, folder=str(state / "package"), libraries=[str(state / "lib.so")])
-for line in sys.stdin:
-    command, *argument = line.split()
-    if (state / "dies").exists() and torch:
-        print("Segmentation fault", file=sys.stderr)
-        sys.exit(139)
-    if (state / "refuses").exists() and not torch:
-        say(error="no such thing")
-        sys.exit(1)
-    speed = 2 if torch else 1
-    if torch and "--channels-last" in sys.argv:
-        speed = 4
-    if command in ("steps", "infer", "mnist_steps"):
-        say(wall=0.001 * speed * int(argument[0]), cpu=0.003 * speed * int(argument[0]), peak_memory=1000 * speed)
-    elif command == "losses":
-        wrong = 1e-3 if torch and (state / "wrong").exists() else 0
-        losses = [2.0 - 0.1 * i for i in range(int(argument[0]))]
-        losses[-1] *= 1 + wrong + 1e-6 * torch
-        say(losses=losses, inference_losses=losses)
-    elif command == "mnist":
-        say(batches=938, images=60000)
-    elif command == "accuracy":
-        say(accuracy=0.985)
-    else:
-        say(peak_memory=1)
-"""
-
-
-class Training(Scripts):
-    def setUp(self):
-        super().setUp()
-        self.program = in_order(self.folder / "gnn_train_bench", WORKER)
-        self.python = in_order(self.folder / "python", WORKER)
-        (self.folder / "package").mkdir()
-        (self.folder / "package/module.py").write_bytes(bytes(700))
-        (self.folder / "lib.so").write_bytes(bytes(300))
-
-    def arguments(self, *more):
-        return ("--program", self.program, "--quick", "--threads", "1", *more)
-
-    def test_ratios(self):
-        files = [self.folder / name for name in ("ratios.json", "facts.json", "ratios.svg")]
-        options = ("--net", "lenet5", "--net", "mlp", "--json", files[0], "--facts", files[1], "--picture", files[2])
-        out = self.run_script(train, *self.arguments(*options), GNN_TORCH_PYTHON=str(self.python))[0]
-        self.assertIn("2.00 … 2.00", out)
-        ratios = json.loads(files[0].read_text())
-        self.assertEqual(len(ratios), 2 * 2 * 2 + 2 * 2 * 2)  # LeNet-5 in two layouts; the MLP at two batch sizes
-        for record in ratios:
-            self.assertEqual(record["ratio"], 4 if record["layout"] == "channels_last" else 2)
-            self.assertEqual((record["ratio_min"], record["ratio_max"]), (record["ratio"],) * 2)
-            speed = 1e3 * record["batch"] / (3 if record["clock"] == "cpu" else 1)
-            self.assertAlmostEqual(record["libgnn_images_per_second"], speed)
-            self.assertAlmostEqual(record["pytorch_images_per_second"], speed / record["ratio"])
-            self.assertEqual((record["rounds"], record["threads"]), (5, 1))
-        self.assertEqual({(r["net"], r["mode"]) for r in ratios if r["batch"] == 512}, {("mlp", "train"), ("mlp", "inference")})
-        facts = json.loads(files[1].read_text())
-        self.assertEqual(facts["pytorch_bytes"], 1000)
-        self.assertEqual(facts["libgnn_program_bytes"], self.program.stat().st_size)
-        picture = xml.dom.minidom.parse(str(files[2]))
-        self.assertEqual(len(picture.getElementsByTagName("rect")), 1 + 8)  # by processor time alone
-
-    def test_readme(self):
-        readme = self.folder / "README.md"
-        readme.write_text(f"before\n{training_report.BEGIN}\nold\n{training_report.END}\nafter\n")
-        record = dict.fromkeys(("libgnn_images_per_second", "pytorch_images_per_second"), 1000.0)
-        record.update(net="mlp", batch=64, threads=1, mode="train", layout="default", clock="cpu", ratio=2.0, ratio_min=1.5, ratio_max=3.0)  # fmt: skip
-        keys = ("start_seconds", "first_step_seconds", "first_step_peak_memory", "program_bytes", "library_bytes", "bytes")
-        facts = {f"{name}_{key}": 1.0 for name in ("libgnn", "pytorch") for key in keys}
-        facts.update(machine="M", libgnn_version="1", pytorch_version="2", date="D", busy_cores=None, rounds=5)
-        training_report.update_readme([record], facts, readme)
-        text = readme.read_text()
-        self.assertIn("| MLP 784-512-256-10 | 64 | 1 | training | 1,000 | 1,000 | **2.00** (1.50 … 3.00) |  |", text)
-        self.assertNotIn("old", text)
-        self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
-        readme.write_text("no place")
-        with self.assertRaises(common.BenchmarkError):
-            training_report.update_readme([record], facts, readme)
-
-    def test_mnist(self):
-        mnist = self.folder / "data/mnist"
-        mnist.mkdir(parents=True)
-        for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte"):
-            (mnist / name).touch()
-        facts = {}
-        options = mock.Mock(threads=[1], accuracy=True)
-        with mock.patch.dict(os.environ, GNN_DATA_DIR=str(self.folder / "data")):
-            with mock.patch.object(train.training_facts, "MOST_EPOCHS", 1):
-                train.training_facts.add_mnist(facts, train.Programs(self.program, self.python), options)
-        entry = facts["mnist"][0]
-        self.assertAlmostEqual(entry["libgnn_epoch_seconds"], 0.938)
-        self.assertAlmostEqual(entry["pytorch_epoch_seconds"], 2 * 0.938)
-        self.assertAlmostEqual(entry["libgnn_seconds_to_98"], 0.093)
-        self.assertIsNone(entry["pytorch_seconds_to_99"])
-
-    def test_errors(self):
-        one = self.arguments("--net", "mlp")
-        torch = {"GNN_TORCH_PYTHON": str(self.python)}
-        (self.folder / "wrong").touch()
-        self.assertIn("the two do not compute the same: losses of step 4", self.fails(train, *one, **torch))
-        (self.folder / "wrong").unlink()
-        (self.folder / "dies").touch()
-        self.assertIn("torch_train.py ended: Segmentation fault", self.fails(train, *one, **torch))
-        (self.folder / "dies").unlink()
-        (self.folder / "refuses").touch()
-        self.assertIn("gnn_train_bench: no such thing", self.fails(train, *one, **torch))
-        self.assertIn("it has no PyTorch", self.fails(train, *one, GNN_TORCH_PYTHON=str(self.folder / "none")))
-        with mock.patch.object(train, "find_torch_python", return_value=None):
-            self.assertIn("./dev bench train --install-torch", self.fails(train, *one))
-        self.program.unlink()
-        self.assertIn("cannot start", self.fails(train, *one, **torch))
 
 
 if __name__ == "__main__":
