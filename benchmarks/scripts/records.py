@@ -130,7 +130,11 @@ def add_torch(report, lines):
 def check_report(report, path):
     """A file that --json wrote."""
     results = report.get("results") if isinstance(report, dict) else None
-    needed = ("name", "seconds", "repetitions")
-    if not isinstance(results, list) or not all(isinstance(r, dict) and all(k in r for k in needed) for r in results):
+    needed = ("name", "seconds", "repetitions", "device", "dtype", "level", "bound")
+    if (
+        not isinstance(results, list)
+        or not all(isinstance(r, dict) and all(k in r for k in needed) for r in results)
+        or not all(isinstance(report.get(k), dict) for k in ("machine", "context", "roofline", "errors"))
+    ):
         raise BenchmarkError(f"{path}: expected a file that ./dev bench --json wrote")
     return report

@@ -34,15 +34,25 @@ def p_value(a, b):
     return min(1.0, 2 * sum(orders(len(a), len(b), k) for k in range(least + 1)) / total)
 
 
-def verdict(old, new):
-    """(speed-up by the medians, verdict) of lists of times."""
+def verdict(old, new, least=LEAST_DIFFERENCE):
+    """(speed-up by the medians, verdict) of lists of times. A speed-up, or slow-down, of up to 1 + least is none."""
     ratio = statistics.median(old) / statistics.median(new)
     # What two ranges apart would give.
     if p_value(range(len(old)), range(len(old), len(old) + len(new))) > SIGNIFICANCE:
         return ratio, "too few repetitions"
-    if p_value(old, new) > SIGNIFICANCE or abs(ratio - 1) <= LEAST_DIFFERENCE:
+    if p_value(old, new) > SIGNIFICANCE or max(ratio, 1 / ratio) <= 1 + least:
         return ratio, "no difference"
     return ratio, "faster" if ratio > 1 else "slower"
+
+
+def machine_change(old, new, record):
+    """By how much the roof over a benchmark differs between the reports, 0.25 for a quarter; 0 where it is not known."""
+    roofs = [report["roofline"].get(record["device"], {}) for report in (old, new)]
+    if record["bound"] == "compute":
+        speeds = [roof.get("peak", {}).get(record["dtype"]) for roof in roofs]
+    else:
+        speeds = [roof.get("bandwidth", {}).get(record["level"]) for roof in roofs]
+    return max(speeds) / min(speeds) - 1 if all(speeds) else 0
 
 
 def compare(old, new):
@@ -52,7 +62,8 @@ def compare(old, new):
     for record in new["results"]:
         other = before.pop(record["name"], None)
         if other is not None:
-            ratio, what = verdict(other["repetitions"], record["repetitions"])
+            least = max(LEAST_DIFFERENCE, machine_change(old, new, record))
+            ratio, what = verdict(other["repetitions"], record["repetitions"], least)
             rows.append((record["name"], other["seconds"], record["seconds"], ratio, what))
     both = {row[0] for row in rows}
     return rows, [r["name"] for r in new["results"] if r["name"] not in both], sorted(before)

@@ -157,8 +157,27 @@ class Verdict(unittest.TestCase):
         # Apart, but by too little; far, but one repetition among the others.
         self.assertEqual(verdict.verdict([1.0, 1.001, 1.002, 1.003, 1.004], [1.01] * 5)[1], "no difference")
         self.assertEqual(verdict.verdict(old, [2, 2, 2, 2, 1.03])[1], "no difference")
+        # As much as the machine itself changed.
+        self.assertEqual(verdict.verdict(old, [t * 1.2 for t in old], 0.25)[1], "no difference")
+        self.assertEqual(verdict.verdict(old, [t * 1.3 for t in old], 0.25)[1], "slower")
+        self.assertEqual(verdict.verdict(old, [t / 1.2 for t in old], 0.25)[1], "no difference")
         self.assertEqual(verdict.verdict([1, 1.1, 1.2], [2, 2.1, 2.2])[1], "too few repetitions")
         self.assertEqual(verdict.verdict([1, 1.1, 1.2, 1.3], [2, 2.1, 2.2, 2.3])[1], "too few repetitions")
+
+    def test_the_roof_is_the_control(self):
+        old, new = records.records_of(usual()), records.records_of(usual(factor=1.1))
+        new["roofline"]["cpu"]["bandwidth"]["memory"] /= 1.2
+        verdicts = {row[0]: row[4] for row in verdict.compare(old, new)[0]}
+        self.assertEqual(verdicts.pop(GEMM), "no difference")  # one repetition is among the old ones
+        self.assertEqual(set(verdicts.values()), {"no difference"})  # memory is slower by more
+        new["roofline"]["cpu"]["bandwidth"]["memory"] *= 1.2
+        verdicts = {row[0]: row[4] for row in verdict.compare(old, new)[0]}
+        self.assertEqual(verdicts[COLD], "slower")
+        new = records.records_of(usual(factor=1.3))
+        new["roofline"]["cpu"]["peak"]["float32"] *= 1.4
+        self.assertEqual(verdict.compare(old, new)[0][0][4], "no difference")
+        new["roofline"] = {}
+        self.assertEqual(verdict.compare(old, new)[0][0][4], "slower")
 
 
 class Kernels(Scripts):
