@@ -187,7 +187,7 @@ def main(arguments=None):
                 for record in measure(programs, net, batch, threads, options, folder):
                     print(training_report.line(record), flush=True)
                     records.append(record)
-    if not options.quick:
+    if options.accuracy or not options.quick:
         training_facts.add_mnist(facts, programs, options)
     print(training_report.facts_text(facts))
     if options.json:

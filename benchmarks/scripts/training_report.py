@@ -1,5 +1,7 @@
 """Tables and the picture of `./dev bench train`."""
 
+import textwrap
+
 from common import ROOT, BenchmarkError, busy_text, write_text
 from svg import Picture
 
@@ -80,10 +82,13 @@ def markdown(records, facts):
     for r in shown(records):
         key = (r["net"], r["batch"], r["threads"], r["mode"])
         rows.setdefault(key, {})[r["layout"]] = r
+    about = (
+        f"{facts['machine']}; libgnn {facts['libgnn_version']}, PyTorch {facts['pytorch_version']}, {facts['date']}; "
+        f"{busy_text(facts['busy_cores'])}. Images/s by processor time on one thread, by wall time on more; ratio of "
+        f"libgnn's to PyTorch's, median of {facts['rounds']} rounds (least … largest)."
+    )
     lines = [
-        f"{facts['machine']}; libgnn {facts['libgnn_version']}, PyTorch {facts['pytorch_version']}, {facts['date']}, "
-        f"{busy_text(facts['busy_cores'])}. Images/s by processor time on one thread, by wall time on more; "
-        f"ratio of libgnn's to PyTorch's, median of {facts['rounds']} rounds (least … largest).",
+        *textwrap.wrap(about, 120),
         "",
         "| net | batch | threads | | libgnn, images/s | PyTorch, images/s | ratio | channels_last: ratio |",
         "|---|---|---|---|---|---|---|---|",
@@ -149,7 +154,10 @@ def picture(records, facts):
         for end in ("ratio_min", "ratio_max"):
             x = left + r[end] * scale
             image.line(x, middle - 4, x, middle + 4, "#1f2933", 1.5)
-        image.text(left + r["ratio_max"] * scale + 8, middle + 4, f"{r['ratio']:.2f}", size=11, bold=True)
+        x = left + r["ratio_max"] * scale + 8
+        if x - 4 < left + scale < x + 30:
+            x = left + scale + 8  # not on the line
+        image.text(x, middle + 4, f"{r['ratio']:.2f}", size=11, bold=True)
     image.line(left + scale, top - 10, left + scale, bottom, "#b42318", 2)
     image.text(left + scale, top - 14, "1: as fast as PyTorch", size=11, anchor="middle", color="#b42318")
     clock = "by processor time on 1 thread, by wall time on more; dark: training, light: inference"

@@ -4,8 +4,10 @@ The rule is the exact two-sided test of Mann and Whitney ("On a test of whether 
 stochastically larger than the other", Annals of Mathematical Statistics 18, 1947) on the repetitions' times. It assumes
 no distribution, which times do not have in common but for being skewed. A difference counts when it would come about by
 chance in fewer than 1 of 100 comparisons (hundreds are made at a time) and the medians differ by more than 3 %, about
-what code alignment and memory layout alone can do. With five repetitions on each side the first means that the two
-ranges do not overlap; four on each side can never tell.
+what code alignment and memory layout alone can do (Mytkowicz et al., "Producing wrong data without doing anything
+obviously wrong!", ASPLOS 2009). Repetitions of one run know nothing of what differs between two: so the medians must
+also differ by more than the machine did, by the roof that bounds the benchmark, which both runs have measured. With
+five repetitions on each side the test means that the two ranges do not overlap; four on each side can never tell.
 """
 
 import functools
