@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <future>
 #include <optional>
 #include <tuple>
 
@@ -36,29 +37,45 @@ std::string difference(const Array& got, const Array& want, double tolerance, co
   return {};
 }
 
-/// <reference(inputs moved by t along the directions), cotangent>, and the sum of the terms' sizes.
-std::pair<double, double> loss_at(const OpCase& op_case, const Truth& truth,
-                                  const std::vector<std::vector<double>>& directions, double t) {
+/// The loss <reference(inputs moved by t along the directions), cotangent>, and the sum of its terms' sizes.
+struct Loss {
+  double value = 0;
+  double size = 0;
+};
+Loss loss_at(const OpCase& op_case, const Truth& truth, const std::vector<std::vector<double>>& directions,
+             double t) {
   std::vector<Array> moved = truth.inputs;
   for (std::size_t k = 0; k < moved.size(); ++k) {
     for (std::size_t i = 0; i < directions[k].size(); ++i) moved[k].values[i] += t * directions[k][i];
   }
   const Array output = op_case.reference(moved);
-  double sum = 0, size = 0;
+  Loss loss;
   for (std::int64_t i = 0; i < output.shape.numel(); ++i) {
-    sum += output[i] * (*truth.cotangent)[i];
-    size += std::abs(output[i] * (*truth.cotangent)[i]);
+    const double term = output[i] * (*truth.cotangent)[i];
+    loss.value += term;
+    loss.size += std::abs(term);
   }
-  return {sum, size};
+  return loss;
 }
 
 /// Sets truth.gradients, and truth.gradients_error where the reference says something else.
 void find_gradients(const OpCase& op_case, Truth& truth) {
+  constexpr double step = 1e-6;
+  std::vector<std::vector<double>> directions(truth.inputs.size());
+  for (std::size_t k = 0; k < directions.size(); ++k) {
+    if (!op_case.inputs[k].differentiable) continue;
+    directions[k] = testing::random_values(truth.inputs[k].shape.numel(), -1, 1, 99 + k);
+  }
+  // References take seconds, so both run while the op computes its gradients.
+  const auto loss_beyond = [&](double t) {
+    return std::async(std::launch::async, [&, t] { return loss_at(op_case, truth, directions, t); });
+  };
+  std::future<Loss> above = loss_beyond(step), below = loss_beyond(-step);
+
   const std::vector<Tensor> leaves =
       testing::to_tensors(op_case, truth.inputs, DType::float64, Device::cpu(), true);
   op_case.op(leaves).backward(testing::to_tensor(*truth.cotangent, DType::float64));
   truth.gradients.emplace();
-  std::vector<std::vector<double>> directions(leaves.size());
   double analytic = 0, squares = 0;
   for (std::size_t k = 0; k < leaves.size(); ++k) {
     truth.gradients->push_back(leaves[k].grad().defined() ? testing::to_array(leaves[k].grad()) : Array{});
@@ -67,20 +84,18 @@ void find_gradients(const OpCase& op_case, Truth& truth) {
       truth.gradients_error = fmt::format("input {} got no gradient", k);
       return;
     }
-    directions[k] = testing::random_values(leaves[k].numel(), -1, 1, 99 + k);
     for (std::size_t i = 0; i < directions[k].size(); ++i) {
       const double term = truth.gradients->back().values[i] * directions[k][i];
       analytic += term;
       squares += term * term;
     }
   }
-  constexpr double step = 1e-6;
-  const auto [above, size] = loss_at(op_case, truth, directions, step);
-  const double numeric = (above - loss_at(op_case, truth, directions, -step).first) / (2 * step);
+  const Loss high = above.get();
+  const double numeric = (high.value - below.get().value) / (2 * step);
   // The derivative is a sum of independent terms, sqrt(squares) its size: a wrong factor or a missing term of
   // one input shows. In 100: of millions of random inputs a few lie within a step of a kink or a tie. The
   // second term is the rounding of the two losses. Tests check each element, of smaller shapes.
-  const double tolerance = 1e-2 * std::sqrt(squares) + 1e-15 * size / step;
+  const double tolerance = 1e-2 * std::sqrt(squares) + 1e-15 * high.size / step;
   if (!(std::abs(numeric - analytic) <= tolerance)) {
     truth.gradients_error =
         fmt::format("the derivative along a random direction: the reference says {:.9g}, backward {:.9g}",
