@@ -7,6 +7,7 @@
 #include "gnn/kernels/conv2d_patches.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/transpose_tile.h"
 
 namespace gnn::kernels {
 
@@ -247,7 +248,7 @@ void weight_gradient(const Conv2dSizes& z, const T* x, const T* dy, T* dweight,
             block.start = n > first_image || p > 0 ? block.c : nullptr;
             block.start_stride = z.og;
             transpose_into(dy + (n * z.o + group * z.og + j) * z.positions + p, z.positions, block.columns,
-                           block.depth, T{1}, panel, width);
+                           block.depth, panel, width);
             multiply_block(block);
           }
         }

@@ -7,6 +7,7 @@
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/row_sums.h"
+#include "gnn/kernels/transpose_tile.h"
 
 // Each pooled output's gradient belongs to one position of the convolution, so both gradients are sums over
 // pooled outputs of one patch each: of the image (times dy, added to the weight) or of the weight (times dy,
@@ -128,18 +129,18 @@ template <class T>
     for (std::int64_t i = 0; i < z.h; ++i) std::copy_n(x + i * z.w, z.w, inner + i * rows.width);
     return;
   }
-  if (z.padding.w == 0) return transpose_into(x, z.h * z.w, z.cg, z.h * z.w, T{1}, inner, z.cg);
+  if (z.padding.w == 0) return transpose_into(x, z.h * z.w, z.cg, z.h * z.w, inner, z.cg);
   for (std::int64_t i = 0; i < z.h; ++i) {
-    transpose_into(x + i * z.w, z.h * z.w, z.cg, z.w, T{1}, inner + i * rows.width, z.cg);
+    transpose_into(x + i * z.w, z.h * z.w, z.cg, z.w, inner + i * rows.width, z.cg);
   }
 }
 template <class T>
 [[gnu::always_inline]] inline void from_channels_last(const PatchRows& rows, const T* image, T* x) {
   const Conv2dSizes& z = rows.z;
   const T* inner = image + z.padding.h * rows.width + z.padding.w * z.cg;
-  if (z.padding.w == 0) return transpose_into(inner, z.cg, z.h * z.w, z.cg, T{1}, x, z.h * z.w);
+  if (z.padding.w == 0) return transpose_into(inner, z.cg, z.h * z.w, z.cg, x, z.h * z.w);
   for (std::int64_t i = 0; i < z.h; ++i) {
-    transpose_into(inner + i * rows.width, z.cg, z.w, z.cg, T{1}, x + i * z.w, z.h * z.w);
+    transpose_into(inner + i * rows.width, z.cg, z.w, z.cg, x + i * z.w, z.h * z.w);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "gnn/kernels/gemm_call.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/transpose_tile.h"
 #include "gnn/kernels/vectors.h"
 
 namespace gnn::kernels {
@@ -25,7 +26,7 @@ template <class T>
                                               std::int64_t width, T scale, T* panel) {
   if (columns < width) std::fill_n(panel, depth * width, T{0});
   if (b.transposed) {
-    transpose_into(b.data, b.stride, columns, depth, scale, panel, width);
+    transpose_into(b.data, b.stride, columns, depth, panel, width, [scale](auto& value) { value *= scale; });
     return;
   }
   for (std::int64_t p = 0; p < depth; ++p) {
@@ -53,8 +54,8 @@ template <class T>
   do {  // once at least: without depth the result is its start
     const std::int64_t depth = std::min(gemm_depth, call.k - depth_begin);
     if (call.a.transposed) {
-      transpose_into(call.a.data + depth_begin * call.a.stride + row_begin, call.a.stride, depth, rows, T{1},
-                     left, left_stride);
+      transpose_into(call.a.data + depth_begin * call.a.stride + row_begin, call.a.stride, depth, rows, left,
+                     left_stride);
     }
     for (std::int64_t j = column_begin; j < column_begin + columns; j += width) {
       const std::int64_t panel_size = std::min(width, column_begin + columns - j);
@@ -118,7 +119,7 @@ template <class T>
     }
     multiply_block(block);
   }
-  transpose_into(turned, width, rows, columns, T{1}, call.c + column_begin * call.c_stride + row_begin,
+  transpose_into(turned, width, rows, columns, call.c + column_begin * call.c_stride + row_begin,
                  call.c_stride);
 }
 
