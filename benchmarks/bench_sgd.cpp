@@ -1,4 +1,4 @@
 #include "cases/sgd.h"
-#include "support/bench_optimizer.h"
+#include "support/bench.h"
 
 static const gnn::bench::RegisterOptimizer registered("sgd", gnn::testing::cases::sgd());

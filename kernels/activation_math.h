@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gnn/kernels/activation.h"
+#include "gnn/kernels/fast_exp.h"
 
 namespace gnn::kernels {
 
@@ -24,14 +25,14 @@ struct LeakyRelu {
 template <class T>
 struct Elu {
   T alpha;
-  GNN_HD T value(T x) const { return x > T(0) ? x : alpha * std::expm1(x); }
-  GNN_HD T derivative(T x) const { return x > T(0) ? T(1) : alpha * std::exp(x); }
+  GNN_HD T value(T x) const { return x > T(0) ? x : alpha * expm1_of_negative(x); }
+  GNN_HD T derivative(T x) const { return x > T(0) ? T(1) : alpha * exp_of(x); }
 };
 
 /// exp of a negative number only, so that nothing overflows.
 template <class T>
 GNN_HD T sigmoid(T x) {
-  const T e = std::exp(-std::fabs(x));
+  const T e = exp_of(-std::fabs(x));
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
@@ -43,7 +44,7 @@ struct Sigmoid {
 
 template <class T>
 struct Tanh {
-  GNN_HD T value(T x) const { return std::tanh(x); }
+  GNN_HD T value(T x) const { return tanh_of(x); }
   GNN_HD T derivative(T y) const { return (T(1) - y) * (T(1) + y); }
 };
 
@@ -54,14 +55,14 @@ struct Gelu {
   // erfc, not 1 + erf: for large negative x the sum would cancel to 0.
   GNN_HD static T cumulative(T x) { return T(0.5) * std::erfc(-x * sqrt_half); }
   GNN_HD T value(T x) const { return x * cumulative(x); }
-  GNN_HD T derivative(T x) const { return cumulative(x) + x * density_scale * std::exp(T(-0.5) * x * x); }
+  GNN_HD T derivative(T x) const { return cumulative(x) + x * density_scale * exp_of(T(-0.5) * x * x); }
 };
 
 template <class T>
 struct GeluTanh {
   static constexpr T scale = T(0.79788456080286535588);  // sqrt(2 / pi)
   static constexpr T cubic = T(0.044715);
-  GNN_HD static T inner(T x) { return std::tanh(scale * (x + cubic * x * x * x)); }
+  GNN_HD static T inner(T x) { return tanh_of(scale * (x + cubic * x * x * x)); }
   GNN_HD T value(T x) const { return T(0.5) * x * (T(1) + inner(x)); }
   GNN_HD T derivative(T x) const {
     const T t = inner(x);
@@ -82,7 +83,12 @@ template <class T>
 struct Softplus {
   T beta;
   static constexpr T threshold = T(20);
-  GNN_HD T value(T x) const { return x * beta > threshold ? x : std::log1p(std::exp(x * beta)) / beta; }
+  // log(1 + e^z) = max(z, 0) + log(1 + e^-|z|): nothing overflows.
+  GNN_HD T value(T x) const {
+    const T z = x * beta;
+    const T soft = (z < T(0) ? T(0) : z) + log1p_of_fraction(exp_of(-std::fabs(z)));
+    return z > threshold ? x : soft / beta;
+  }
   GNN_HD T derivative(T x) const { return x * beta > threshold ? T(1) : sigmoid(x * beta); }
 };
 

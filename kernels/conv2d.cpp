@@ -7,17 +7,16 @@
 #include "gnn/kernels/conv2d_patches.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/transpose_tile.h"
 
 namespace gnn::kernels {
 
-Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& y,
+Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight,
                          const Conv2dParameters& parameters) {
-  check<ShapeError>(x.dim() == 4 && weight.dim() == 4 && y.dim() == 4,
-                    "{}: expected four dimensions each, got {}, weight {}, output {}", op, x.shape(),
-                    weight.shape(), y.shape());
-  check<DTypeError>(x.dtype() == weight.dtype() && x.dtype() == y.dtype(),
-                    "{}: expected one dtype, got {}, {}, {}", op, name_of(x.dtype()), name_of(weight.dtype()),
-                    name_of(y.dtype()));
+  check<ShapeError>(x.dim() == 4 && weight.dim() == 4,
+                    "{}: expected four dimensions each, got {} and weight {}", op, x.shape(), weight.shape());
+  check<DTypeError>(x.dtype() == weight.dtype(), "{}: expected one dtype, got {} and weight {}", op,
+                    x.dtype(), weight.dtype());
   Conv2dSizes z{};
   z.n = x.size(0);
   z.c = x.size(1);
@@ -32,19 +31,30 @@ Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight, 
   z.groups = parameters.groups;
   z.og = z.groups > 0 ? z.o / z.groups : 0;
   z.patch = z.cg * z.kernel.area();
-  const bool valid = z.groups > 0 && z.o % z.groups == 0 && z.c == z.cg * z.groups && z.kernel.h > 0 &&
-                     z.kernel.w > 0 && z.stride.h > 0 && z.stride.w > 0 && z.dilation.h > 0 &&
-                     z.dilation.w > 0 && z.padding.h >= 0 && z.padding.w >= 0;
-  if (valid) {
-    z.oh = window_positions(z.h, z.kernel.h, z.stride.h, z.padding.h, z.dilation.h);
-    z.ow = window_positions(z.w, z.kernel.w, z.stride.w, z.padding.w, z.dilation.w);
-  }
-  z.positions = z.oh * z.ow;
   check<ShapeError>(
-      valid && y.shape() == Shape{z.n, z.o, z.oh, z.ow},
-      "{}: input {}, weight {} and output {} do not fit with stride {}, padding {}, dilation {}, groups {}",
-      op, x.shape(), weight.shape(), y.shape(), z.stride.to_string(), z.padding.to_string(),
-      z.dilation.to_string(), z.groups);
+      z.groups > 0 && z.o % z.groups == 0 && z.c == z.cg * z.groups && z.kernel.h > 0 && z.kernel.w > 0 &&
+          z.stride.h > 0 && z.stride.w > 0 && z.dilation.h > 0 && z.dilation.w > 0 && z.padding.h >= 0 &&
+          z.padding.w >= 0,
+      "{}: input {} and weight {} do not fit with stride {}, padding {}, dilation {}, groups {}", op,
+      x.shape(), weight.shape(), z.stride.to_string(), z.padding.to_string(), z.dilation.to_string(),
+      z.groups);
+  z.oh = window_positions(z.h, z.kernel.h, z.stride.h, z.padding.h, z.dilation.h);
+  z.ow = window_positions(z.w, z.kernel.w, z.stride.w, z.padding.w, z.dilation.w);
+  z.positions = z.oh * z.ow;
+  return z;
+}
+
+Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& y,
+                         const Conv2dParameters& parameters) {
+  const Conv2dSizes z = conv2d_sizes(op, x, weight, parameters);
+  check<ShapeError>(
+      y.shape() == Shape{z.n, z.o, z.oh, z.ow},
+      "{}: expected output {} for input {} and weight {} with stride {}, padding {}, dilation {}, groups {}, "
+      "got {}",
+      op, Shape{z.n, z.o, z.oh, z.ow}, x.shape(), weight.shape(), z.stride.to_string(), z.padding.to_string(),
+      z.dilation.to_string(), z.groups, y.shape());
+  check<DTypeError>(x.dtype() == y.dtype(), "{}: expected one dtype, got {} and output {}", op, x.dtype(),
+                    y.dtype());
   return z;
 }
 
@@ -64,10 +74,8 @@ void forward(const Conv2dSizes& z, const T* x, const T* weight, const T* bias, T
   const std::int64_t panels = (all_positions + width - 1) / width;
   const std::vector<std::int64_t> element_list = patch_offsets(z);
   const std::vector<std::int64_t> row_list = multiples(z.og, z.patch);
-  const std::vector<std::int64_t> depth_list = multiples(gemm_depth, 1);
   const std::int64_t* elements = element_list.data();
   const std::int64_t* rows = row_list.data();
-  const std::int64_t* depths = depth_list.data();
   const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * width, 1) + 1;
   parallel_for(z.groups * panels, grain, [=](std::int64_t begin, std::int64_t end) {
     // Vectors of an image's last positions may reach one panel row further: the rest of their sums is
@@ -90,7 +98,6 @@ void forward(const Conv2dSizes& z, const T* x, const T* weight, const T* bias, T
           GemmBlock<T> block{};
           block.a = weight + group * z.og * z.patch + k;
           block.rows = rows;
-          block.depths = depths;
           block.row_count = z.og;
           block.depth = depth;
           block.b = panel + (position - first);
@@ -241,7 +248,7 @@ void weight_gradient(const Conv2dSizes& z, const T* x, const T* dy, T* dweight,
             block.start = n > first_image || p > 0 ? block.c : nullptr;
             block.start_stride = z.og;
             transpose_into(dy + (n * z.o + group * z.og + j) * z.positions + p, z.positions, block.columns,
-                           block.depth, T{1}, panel, width);
+                           block.depth, panel, width);
             multiply_block(block);
           }
         }

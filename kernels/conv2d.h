@@ -59,6 +59,10 @@ struct Conv2dSizes {
   std::int64_t patch;      ///< elements of x that one of y is computed from: cg · kh · kw
   std::int64_t positions;  ///< oh · ow
 };
+/// Those that follow from x and weight.
+Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight,
+                         const Conv2dParameters& parameters);
+/// The same, with y checked against them.
 Conv2dSizes conv2d_sizes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& y,
                          const Conv2dParameters& parameters);
 

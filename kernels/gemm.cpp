@@ -6,6 +6,8 @@
 #include "gnn/kernels/gemm_call.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/transpose_tile.h"
+#include "gnn/kernels/vectors.h"
 
 namespace gnn::kernels {
 namespace {
@@ -13,6 +15,8 @@ namespace {
 /// Rows of the left matrix that a thread multiplies at a time: 256 × gemm_depth floats are 128 KiB, which the
 /// second-level cache holds while the panels of a unit pass by.
 constexpr std::int64_t block_rows = 256;
+/// Distance of its rows when it was turned; not a power of two, which would put them all into the same sets.
+constexpr std::int64_t left_stride = gemm_depth + 16;
 /// Panels per unit of work, at most: what a unit reads of the left matrix serves that many panels.
 constexpr std::int64_t block_panels = 4;
 
@@ -22,10 +26,13 @@ template <class T>
                                               std::int64_t width, T scale, T* panel) {
   if (columns < width) std::fill_n(panel, depth * width, T{0});
   if (b.transposed) {
-    transpose_into(b.data, b.stride, columns, depth, scale, panel, width);
+    transpose_into(b.data, b.stride, columns, depth, panel, width, [scale](auto& value) { value *= scale; });
     return;
   }
   for (std::int64_t p = 0; p < depth; ++p) {
+    // Far ahead: rows are short pieces a long way apart, which hardware does not foresee.
+    const T* ahead = b.data + std::min(p + 8, depth - 1) * b.stride;
+    for (std::int64_t j = 0; j < columns; j += 16) __builtin_prefetch(ahead + j);
     for (std::int64_t j = 0; j < columns; ++j) panel[p * width + j] = scale * b.data[p * b.stride + j];
   }
 }
@@ -37,16 +44,19 @@ template <class T>
                                                  std::int64_t columns) {
   const std::int64_t width = panel_columns<T>();
   alignas(64) T panel[gemm_depth * max_panel_columns];
+  // A transposed left matrix is turned first: its depth lies too far apart for the caches.
+  alignas(64) T left[block_rows * left_stride];
+  const std::int64_t row_stride = call.a.transposed ? left_stride : call.a.stride;
   std::int64_t row_offsets[block_rows];
-  std::int64_t depth_offsets[gemm_depth];
-  const std::int64_t row_step = call.a.transposed ? 1 : call.a.stride;
-  const std::int64_t depth_step = call.a.transposed ? call.a.stride : 1;
-  for (std::int64_t i = 0; i < rows; ++i) row_offsets[i] = (row_begin + i) * row_step;
-  for (std::int64_t p = 0; p < gemm_depth; ++p) depth_offsets[p] = p * depth_step;
+  for (std::int64_t i = 0; i < rows; ++i) row_offsets[i] = i * row_stride;
 
   std::int64_t depth_begin = 0;
   do {  // once at least: without depth the result is its start
     const std::int64_t depth = std::min(gemm_depth, call.k - depth_begin);
+    if (call.a.transposed) {
+      transpose_into(call.a.data + depth_begin * call.a.stride + row_begin, call.a.stride, depth, rows, left,
+                     left_stride);
+    }
     for (std::int64_t j = column_begin; j < column_begin + columns; j += width) {
       const std::int64_t panel_size = std::min(width, column_begin + columns - j);
       const std::int64_t b_offset =
@@ -54,9 +64,8 @@ template <class T>
       pack_panel<T>({call.b.data + b_offset, call.b.stride, call.b.transposed}, depth, panel_size, width,
                     call.alpha, panel);
       GemmBlock<T> block{};
-      block.a = call.a.data + depth_begin * depth_step;
+      block.a = call.a.transposed ? left : call.a.data + row_begin * call.a.stride + depth_begin;
       block.rows = row_offsets;
-      block.depths = depth_offsets;
       block.row_count = rows;
       block.depth = depth;
       block.b = panel;
@@ -73,6 +82,95 @@ template <class T>
     }
     depth_begin += gemm_depth;
   } while (depth_begin < call.k);
+}
+
+/// The same for c' (columns × rows of c) out of op(b)' and op(a)': `rows` are columns of c, and one panel
+/// holds the columns. Sums are the same to the last bit.
+template <class T>
+[[gnu::always_inline]] inline void multiply_turned_unit(const GemmCall<T>& call, std::int64_t row_begin,
+                                                        std::int64_t rows, std::int64_t column_begin,
+                                                        std::int64_t columns) {
+  const std::int64_t width = panel_columns<T>();
+  alignas(64) T panel[gemm_depth * max_panel_columns];
+  alignas(64) T turned[block_rows * max_panel_columns];
+  std::int64_t row_offsets[block_rows];
+  for (std::int64_t i = 0; i < rows; ++i) row_offsets[i] = (row_begin + i) * call.b.stride;
+
+  for (std::int64_t depth_begin = 0; depth_begin == 0 || depth_begin < call.k; depth_begin += gemm_depth) {
+    const std::int64_t depth = std::min(gemm_depth, call.k - depth_begin);
+    const std::int64_t a_offset = call.a.transposed ? depth_begin * call.a.stride + column_begin
+                                                    : column_begin * call.a.stride + depth_begin;
+    pack_panel<T>({call.a.data + a_offset, call.a.stride, !call.a.transposed}, depth, columns, width,
+                  call.alpha, panel);
+    GemmBlock<T> block{};
+    block.a = call.b.data + depth_begin;
+    block.rows = row_offsets;
+    block.row_count = rows;
+    block.depth = depth;
+    block.b = panel;
+    block.columns = width;
+    block.c = turned;
+    block.c_stride = width;
+    if (depth_begin > 0) {
+      block.start = turned;
+      block.start_stride = width;
+    } else if (call.column_bias != nullptr) {
+      block.row_start = call.column_bias + row_begin;
+    }
+    multiply_block(block);
+  }
+  transpose_into(turned, width, rows, columns, call.c + column_begin * call.c_stride + row_begin,
+                 call.c_stride);
+}
+
+/// True when turning the product over costs less: elements to pack (once for every block of rows, with the
+/// last panel padded) and, turned, to write a second time. A product of few rows, a small batch times a
+/// weight, then packs the batch and reads the weight in place.
+template <class T>
+bool turn_over(const GemmCall<T>& call) {
+  // Turned, op(b)' must have rows that lie side by side, and a single row would fill one lane of a vector.
+  if (call.beta != 0 || !call.b.transposed || call.m < 8) return false;
+  const std::int64_t width = panel_columns<T>();
+  const auto packed = [&](std::int64_t rows, std::int64_t columns) {
+    return call.k * ((columns + width - 1) / width * width) * ((rows + block_rows - 1) / block_rows);
+  };
+  return packed(call.n, call.m) + 2 * call.m * call.n < packed(call.m, call.n);
+}
+
+/// One row times the rows of b: every element of b is used once, so packing it would cost more than the
+/// product. Sixteen interleaved sums each, on every CPU, then added up in pairs.
+template <class T>
+void multiply_row(const GemmCall<T>& call) {
+  constexpr int parts = 16;
+  constexpr int bytes = parts * static_cast<int>(sizeof(T));
+  constexpr std::int64_t most_rows = 4;  // at a time: a sum alone would wait for itself
+  using Vector = typename VectorOf<T, bytes>::type;
+  parallel_for(call.n, 250000 / (call.k + 1) + 1, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t j = begin; j < end; j += most_rows) {
+      const std::int64_t rows = std::min(most_rows, end - j);
+      const T* row[most_rows];
+      for (std::int64_t r = 0; r < most_rows; ++r) {
+        row[r] = call.b.data + (j + std::min(r, rows - 1)) * call.b.stride;
+      }
+      Vector sums[most_rows] = {};
+      std::int64_t p = 0;
+      for (; p + parts <= call.k; p += parts) {
+        const Vector left = vector_at<bytes>(call.a.data + p);
+#pragma GCC unroll 4
+        for (std::int64_t r = 0; r < most_rows; ++r) sums[r] += left * vector_at<bytes>(row[r] + p);
+      }
+      for (std::int64_t r = 0; r < rows; ++r) {
+        T part[parts];
+        vector_at<bytes>(part) = sums[r];
+        for (std::int64_t rest = p; rest < call.k; ++rest) part[rest - p] += call.a.data[rest] * row[r][rest];
+        for (int width = parts / 2; width > 0; width /= 2) {
+          for (int i = 0; i < width; ++i) part[i] += part[i + width];
+        }
+        const T bias = call.column_bias != nullptr ? call.column_bias[j + r] : T{0};
+        call.c[j + r] = call.alpha * part[0] + bias;
+      }
+    }
+  });
 }
 
 /// c = beta · c + bias, for a product that then adds to it.
@@ -94,17 +192,23 @@ void scale_start(const GemmCall<T>& call) {
 template <class T>
 void gemm_cpu(const GemmCall<T>& call) {
   if (call.batch == 0 || call.m == 0 || call.n == 0) return;
+  if (call.m == 1 && call.b.transposed && call.batch == 1 && call.beta == 0) return multiply_row(call);
   if (call.beta != 0 && (call.beta != 1 || call.column_bias != nullptr)) scale_start(call);
 
   // How the work is cut changes no result (see gemm_tile.h), so it may depend on the number of threads.
+  const bool turned = turn_over(call);
+  const std::int64_t rows = turned ? call.n : call.m;
+  const std::int64_t columns = turned ? call.m : call.n;
   const std::int64_t width = panel_columns<T>();
-  const std::int64_t panels = (call.n + width - 1) / width;
-  const std::int64_t row_blocks = (call.m + block_rows - 1) / block_rows;
+  const std::int64_t panels = (columns + width - 1) / width;
+  const std::int64_t row_blocks = (rows + block_rows - 1) / block_rows;
   const std::int64_t group =
-      std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1, block_panels);
+      turned
+          ? 1
+          : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1, block_panels);
   const std::int64_t groups = (panels + group - 1) / group;
   // Few panels and many rows (a tall product): shorter blocks of rows keep all threads busy.
-  const std::int64_t wanted = std::min<std::int64_t>(2 * num_threads(), (call.m + 31) / 32);
+  const std::int64_t wanted = std::min<std::int64_t>(2 * num_threads(), (rows + 31) / 32);
   const std::int64_t row_pieces =
       std::max(row_blocks, std::min(wanted, (wanted + call.batch * groups - 1) / (call.batch * groups)));
   const std::int64_t units = call.batch * row_pieces * groups;
@@ -117,13 +221,18 @@ void gemm_cpu(const GemmCall<T>& call) {
       const std::int64_t index = unit / (row_pieces * groups);
       const std::int64_t piece = unit / groups % row_pieces;
       const std::int64_t column = unit % groups * group * width;
-      const std::int64_t row_begin = call.m * piece / row_pieces;
-      const std::int64_t row_end = call.m * (piece + 1) / row_pieces;
+      const std::int64_t row_begin = rows * piece / row_pieces;
+      const std::int64_t row_count = rows * (piece + 1) / row_pieces - row_begin;
       GemmCall<T> one = call;
       one.a.data += index * call.a_step;
       one.b.data += index * call.b_step;
       one.c += index * call.c_step;
-      multiply_unit(one, row_begin, row_end - row_begin, column, std::min(group * width, call.n - column));
+      const std::int64_t column_count = std::min(group * width, columns - column);
+      if (turned) {
+        multiply_turned_unit(one, row_begin, row_count, column, column_count);
+      } else {
+        multiply_unit(one, row_begin, row_count, column, column_count);
+      }
     }
   });
 }

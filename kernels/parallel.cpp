@@ -1,5 +1,7 @@
 #include "gnn/kernels/parallel.h"
 
+#include <omp.h>
+
 #include <cstdlib>
 #include <string_view>
 
@@ -27,6 +29,10 @@ Isa detect() {
 Isa cpu_isa() {
   static const Isa isa = detect();
   return isa;
+}
+
+int thread_index() {
+  return omp_get_thread_num();
 }
 
 }  // namespace gnn::kernels

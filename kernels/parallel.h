@@ -70,6 +70,10 @@ void parallel_for(std::int64_t count, std::int64_t grain, const F& loop) {
   }
 }
 
+/// Inside a loop of parallel_for: which of its threads runs it, from 0, below num_threads(); for memory that
+/// each has its own of.
+int thread_index();
+
 /// Iterations of an element-wise loop that are worth a thread.
 inline constexpr std::int64_t elementwise_grain = 16384;
 

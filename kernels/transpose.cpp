@@ -2,6 +2,7 @@
 
 #include "gnn/core/check.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/transpose_tile.h"
 
 namespace gnn::kernels {
 namespace {
@@ -23,10 +24,8 @@ void transpose(const T* x, std::int64_t batch, std::int64_t rows, std::int64_t c
                               const std::int64_t base = task / row_tiles / column_tiles * rows * columns;
                               const std::int64_t i1 = std::min(i0 + tile, rows);
                               const std::int64_t j1 = std::min(j0 + tile, columns);
-                              for (std::int64_t j = j0; j < j1; ++j) {
-                                for (std::int64_t i = i0; i < i1; ++i)
-                                  y[base + j * rows + i] = x[base + i * columns + j];
-                              }
+                              transpose_into(x + base + i0 * columns + j0, columns, i1 - i0, j1 - j0,
+                                             y + base + j0 * rows + i0, rows);
                             }
                           });
 }

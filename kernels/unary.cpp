@@ -11,8 +11,9 @@ void forward(const Tensor& x, Tensor& y, F f) {
   const T* const in = x.data<T>();
   T* const out = y.mutable_data<T>();
   parallel_for<elementwise_isa<T>>(x.numel(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
+    const auto function = f;  // a copy that `out` cannot point to: otherwise nothing is vectorised
 #pragma GCC ivdep
-    for (std::int64_t i = begin; i < end; ++i) out[i] = f.value(in[i]);
+    for (std::int64_t i = begin; i < end; ++i) out[i] = function.value(in[i]);
   });
 }
 
@@ -23,9 +24,10 @@ void backward(const Tensor& saved, const Tensor& grad, Tensor& dx, F f) {
   T* const out = dx.mutable_data<T>();
   parallel_for<elementwise_isa<T>>(saved.numel(), elementwise_grain,
                                    [=](std::int64_t begin, std::int64_t end) {
+                                     const auto function = f;
 #pragma GCC ivdep
                                      for (std::int64_t i = begin; i < end; ++i)
-                                       out[i] = g[i] * f.derivative(in[i]);
+                                       out[i] = g[i] * function.derivative(in[i]);
                                    });
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "gnn/core/export.h"
+#include "gnn/kernels/fast_exp.h"
 #include "gnn/kernels/unary.h"
 
 namespace gnn::kernels {
@@ -30,7 +31,7 @@ struct Cos {
 
 template <class T>
 struct Exp {
-  GNN_HD T value(T x) const { return std::exp(x); }
+  GNN_HD T value(T x) const { return exp_of(x); }
   GNN_HD T derivative(T y) const { return y; }
 };
 

@@ -1,11 +1,17 @@
 #include "gnn/layers/conv2d.h"
 
+#include <optional>
+
 #include "gnn/autograd/tape.h"
 #include "gnn/core/check.h"
+#include "gnn/core/context.h"
 #include "gnn/kernels/conv2d.h"
 #include "gnn/kernels/run.h"
 #include "gnn/kernels/sum_to.h"
+#include "gnn/layers/activation.h"
+#include "gnn/layers/conv2d_pool.h"
 #include "gnn/layers/init.h"
+#include "gnn/layers/max_pool2d.h"
 
 namespace gnn {
 namespace {
@@ -20,26 +26,26 @@ void check_options(const char* op, const Conv2dFunctionOptions& options) {
   check<ValueError>(options.groups > 0, "{}: expected groups from 1, got {}", op, options.groups);
 }
 
-/// The shape of the result; throws unless everything fits.
-Shape result_shape(const Tensor& x, const Tensor& weight, const Tensor& bias,
+}  // namespace
+
+Shape conv2d_shape(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const Conv2dFunctionOptions& options) {
-  check_options("conv2d", options);
+  check_options(op, options);
   check<ShapeError>(weight.dim() == 4 && weight.size(2) > 0 && weight.size(3) > 0,
-                    "conv2d: expected weight [O, C / groups, kh, kw], got {}", weight.shape());
+                    "{}: expected weight [O, C / groups, kh, kw], got {}", op, weight.shape());
   const std::int64_t channels = weight.size(1) * options.groups;
   check<ShapeError>(weight.size(0) % options.groups == 0,
-                    "conv2d: expected weight [O, C / groups, kh, kw] with O divisible by groups = {}, got {}",
+                    "{}: expected weight [O, C / groups, kh, kw] with O divisible by groups = {}, got {}", op,
                     options.groups, weight.shape());
   check<ShapeError>(x.dim() == 4 && x.size(1) == channels,
-                    "conv2d: expected input [N, C, H, W] with C = {} for weight {} and groups = {}, got {}",
+                    "{}: expected input [N, C, H, W] with C = {} for weight {} and groups = {}, got {}", op,
                     channels, weight.shape(), options.groups, x.shape());
-  check<DTypeError>(x.dtype() == weight.dtype(), "conv2d: expected one dtype, got input {} and weight {}",
+  check<DTypeError>(x.dtype() == weight.dtype(), "{}: expected one dtype, got input {} and weight {}", op,
                     name_of(x.dtype()), name_of(weight.dtype()));
   if (bias.defined()) {
-    check<ShapeError>(bias.shape() == Shape{weight.size(0)},
-                      "conv2d: expected bias [{}] for weight {}, got {}", weight.size(0), weight.shape(),
-                      bias.shape());
-    check<DTypeError>(bias.dtype() == weight.dtype(), "conv2d: expected one dtype, got weight {} and bias {}",
+    check<ShapeError>(bias.shape() == Shape{weight.size(0)}, "{}: expected bias [{}] for weight {}, got {}",
+                      op, weight.size(0), weight.shape(), bias.shape());
+    check<DTypeError>(bias.dtype() == weight.dtype(), "{}: expected one dtype, got weight {} and bias {}", op,
                       name_of(weight.dtype()), name_of(bias.dtype()));
   }
   const auto positions = [&](std::int64_t size, std::int64_t kernel, std::int64_t stride,
@@ -47,9 +53,9 @@ Shape result_shape(const Tensor& x, const Tensor& weight, const Tensor& bias,
     const std::int64_t count = window_positions(size, kernel, stride, padding, dilation);
     check<ShapeError>(
         count > 0,
-        "conv2d: a kernel of {} with dilation {} does not fit into {} pixels with padding {} (input {}, "
+        "{}: a kernel of {} with dilation {} does not fit into {} pixels with padding {} (input {}, "
         "weight {})",
-        kernel, dilation, size, padding, x.shape(), weight.shape());
+        op, kernel, dilation, size, padding, x.shape(), weight.shape());
     return count;
   };
   return {x.size(0), weight.size(0),
@@ -57,11 +63,9 @@ Shape result_shape(const Tensor& x, const Tensor& weight, const Tensor& bias,
           positions(x.size(3), weight.size(3), options.stride.w, options.padding.w, options.dilation.w)};
 }
 
-}  // namespace
-
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const Conv2dFunctionOptions& options) {
-  Tensor y = empty(result_shape(x, weight, bias, options), x.options());
+  Tensor y = empty(conv2d_shape("conv2d", x, weight, bias, options), x.options());
   const kernels::Conv2dParameters parameters{options.stride, options.padding, options.dilation,
                                              options.groups};
   kernels::run<kernels::Conv2dForward>(x, weight, bias, y, parameters);
@@ -109,6 +113,17 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2 kernel
 
 Tensor Conv2d::forward(const Tensor& x) {
   return conv2d(x, weight, bias, options_);
+}
+
+Tensor Conv2d::pooled(const Tensor& x, bool with_relu) {
+  if (ForwardObserver::active()) {  // which is to see this layer's own result
+    const Tensor y = (*this)(x);
+    return max_pool2d(with_relu ? relu(y) : y, 2);
+  }
+  std::optional<LayerScope> scope;
+  if (!name().empty()) scope.emplace(name());
+  return conv2d_pool(x, weight, bias,
+                     {options_.stride, options_.padding, options_.dilation, options_.groups, with_relu});
 }
 
 std::string Conv2d::describe() const {

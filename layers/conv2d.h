@@ -21,6 +21,10 @@ struct Conv2dFunctionOptions {
 GNN_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                       const Conv2dFunctionOptions& options = {});
 
+/// The shape of conv2d()'s result. Throws as conv2d() does, `op` at the head of the message.
+GNN_API Shape conv2d_shape(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           const Conv2dFunctionOptions& options);
+
 struct Conv2dOptions {
   Size2 stride = 1;
   Size2 padding = 0;
@@ -39,6 +43,8 @@ class GNN_API Conv2d : public Module {
          const Conv2dOptions& options = {});
 
   Tensor forward(const Tensor& x) override;
+  /// max_pool2d(relu((*this)(x)), 2), or without the ReLU, in one op (conv2d_pool.h).
+  Tensor pooled(const Tensor& x, bool relu = false);
   std::string describe() const override;
   /// A multiplication and an addition per weight and output position, an addition per bias.
   std::int64_t flops(const Shape& input, const Shape& output) const override;

@@ -3,6 +3,7 @@
 #include "gnn/core/check.h"
 #include "gnn/layers/activation.h"
 #include "gnn/layers/avg_pool2d.h"
+#include "gnn/layers/chain.h"
 #include "gnn/layers/max_pool2d.h"
 #include "gnn/layers/views.h"
 
@@ -57,7 +58,7 @@ LeNet::LeNet(const LeNetOptions& options)
 
 Tensor LeNet::forward(const Tensor& images) {
   check_images("LeNet", images, conv1.weight.size(1));
-  const Tensor x = pool(conv2(pool(conv1(images))));
+  const Tensor x = chain(images, conv1, pool, conv2, pool);
   return fc2(relu(fc1(flatten(x, 1))));
 }
 
@@ -73,11 +74,12 @@ LeNet5::LeNet5(const LeNet5Options& options)
 Tensor LeNet5::forward(const Tensor& images) {
   check_images("LeNet5", images, options_.channels);
   const auto act = [this](const Tensor& x) { return activate(x, options_.activation); };
-  const auto pool = [this](const Tensor& x) {
-    return options_.pooling == Pooling::max ? max_pool2d(x, 2) : avg_pool2d(x, 2);
+  const auto pooled = [&](Conv2d& conv, const Tensor& x) {
+    const bool is_max = options_.pooling == Pooling::max;
+    if (is_max && options_.activation == Nonlinearity::relu) return conv.pooled(x, true);
+    return is_max ? max_pool2d(act(conv(x)), 2) : avg_pool2d(act(conv(x)), 2);
   };
-  Tensor x = pool(act(conv1(images)));
-  x = pool(act(conv2(x)));
+  const Tensor x = pooled(conv2, pooled(conv1, images));
   return fc3(act(fc2(act(fc1(flatten(x, 1))))));
 }
 

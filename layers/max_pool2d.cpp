@@ -37,6 +37,12 @@ Tensor MaxPool2d::forward(const Tensor& x) {
   return max_pool2d(x, kernel_size_, options_);
 }
 
+bool MaxPool2d::halves() const {
+  const Size2 two = 2;
+  return kernel_size_ == two && options_.stride.value_or(kernel_size_) == two &&
+         options_.padding == Size2(0) && options_.dilation == Size2(1) && !options_.ceil_mode;
+}
+
 std::string MaxPool2d::describe() const {
   std::string text = fmt::format("kernel_size={}, stride={}", kernel_size_.to_string(),
                                  options_.stride.value_or(kernel_size_).to_string());

@@ -34,6 +34,8 @@ class GNN_API MaxPool2d : public Module {
   std::string describe() const override;
   /// One comparison per pixel of a window but the first.
   std::int64_t flops(const Shape& input, const Shape& output) const override;
+  /// True for 2 x 2 windows with stride 2 that lie inside the image, side by side.
+  bool halves() const;
 
  private:
   Size2 kernel_size_;

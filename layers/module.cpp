@@ -98,6 +98,9 @@ ForwardObserver::ForwardObserver() : outer_(innermost_observer) {
 ForwardObserver::~ForwardObserver() {
   innermost_observer = outer_;
 }
+bool ForwardObserver::active() {
+  return innermost_observer != nullptr;
+}
 void ForwardObserver::before(const Module&, const Tensor&) {}
 void ForwardObserver::after(const Module&, const Tensor&, const Tensor&) {}
 

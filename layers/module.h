@@ -35,6 +35,9 @@ class GNN_API ForwardObserver {
   /// Called when it has run; not when it threw.
   virtual void after(const Module& module, const Tensor& input, const Tensor& output);
 
+  /// True while one is alive on this thread.
+  static bool active();
+
  private:
   friend class Module;
   ForwardObserver* outer_;

@@ -1,6 +1,7 @@
 #include "gnn/layers/sequential.h"
 
 #include "gnn/core/check.h"
+#include "gnn/layers/chain.h"
 
 namespace gnn {
 
@@ -20,9 +21,11 @@ Sequential& Sequential::append(std::string name, std::shared_ptr<Module> module)
 }
 
 Tensor Sequential::forward(const Tensor& input) {
-  Tensor value = input;
-  for (const std::shared_ptr<Module>& module : *modules_) value = (*module)(value);
-  return value;
+  // Copies: a module may append to its own Sequential while it runs.
+  const std::vector<std::shared_ptr<Module>> modules = *modules_;
+  std::vector<Module*> list;
+  for (const std::shared_ptr<Module>& module : modules) list.push_back(module.get());
+  return chain(input, list);
 }
 
 Module& Sequential::operator[](std::size_t index) const {

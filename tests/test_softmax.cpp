@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "gnn/core/error.h"
-#include "gnn/kernels/fast_exp.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -65,26 +64,6 @@ TEST(Softmax, Modules) {
   EXPECT_EQ(Softmax(0)(x).to_vector<float>(), softmax(x, 0).to_vector<float>());
   EXPECT_EQ(LogSoftmax()(x).to_vector<float>(), log_softmax(x).to_vector<float>());
   EXPECT_EQ(Softmax(1).describe(), "axis=1");
-}
-
-TEST(FastExp, IsExpForEveryKindOfFloat) {
-  double worst = 0;
-  for (double x = -110; x < 95; x += 0.00137) {
-    const auto v = static_cast<float>(x);
-    const double want = std::exp(static_cast<double>(v));
-    const double got = static_cast<double>(kernels::fast_exp(v));
-    if (want > 3.4028235e38) {
-      EXPECT_EQ(got, static_cast<double>(infinity)) << x;
-    } else {
-      // One unit in the last place is 1.2e-7 relative for normal numbers, 1.4e-45 for subnormal ones.
-      worst = std::max(worst, std::fabs(got - want) / (1.2e-7 * want + 1.5e-45));
-    }
-  }
-  EXPECT_LE(worst, 2.0);
-  EXPECT_EQ(kernels::fast_exp(0.0F), 1.0F);
-  EXPECT_EQ(kernels::fast_exp(-infinity), 0.0F);
-  EXPECT_EQ(kernels::fast_exp(infinity), infinity);
-  EXPECT_TRUE(std::isnan(kernels::fast_exp(nan)));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ coverage_table() {
   shift 2
   for filter in "$@"; do filters+=(--filter "$filter"); done
   say "$name (at least $least % of the lines):"
-  gcovr --root "$root" --object-directory "$root/build/coverage/CMakeFiles/gnn.dir" "${filters[@]}" \
+  gcovr --root "$root" --object-directory "$root/build/coverage" "${filters[@]}" \
     --exclude-unreachable-branches --fail-under-line "$least" --print-summary "$root/build/coverage/CMakeFiles/gnn.dir"
 }
 

@@ -204,11 +204,11 @@ training_text() {
 benchmarks_text() {
   local row name time bytes flops
   ((${#bench_rows[@]})) || return 0
-  printf '\nKernels, float32; each call is followed by a synchronisation:\n'
-  printf '  %-58s %11s %9s %10s %11s\n' "" "µs" "GB/s" "GFLOP/s" "PyTorch, µs"
+  printf '\nKernels, float32, between two events, calls that follow one another (caches are warm):\n'
+  printf '  %-66s %11s %9s %10s %11s\n' "" "µs" "GB/s" "GFLOP/s" "PyTorch, µs"
   for row in "${bench_rows[@]}"; do
     IFS='|' read -r name time bytes flops <<< "$row"
-    printf '  %-58s %11s %9s %10s %11s\n' "$name" "$(scaled "$time" 1000)" "${bytes:+$(scaled "$bytes" 1000000000)}" \
+    printf '  %-66s %11s %9s %10s %11s\n' "$name" "$(scaled "$time" 1000)" "${bytes:+$(scaled "$bytes" 1000000000)}" \
       "${flops:+$(scaled "$flops" 1000000000)}" \
       "${torch_nanoseconds[$name]:+$(scaled "${torch_nanoseconds[$name]}" 1000)}"
   done

@@ -75,7 +75,7 @@ read_benchmarks() {
   while IFS= read -r line; do
     if [[ $line =~ ^\ +\"([^\"]+)\":\ \"?([^\",]*)\"?,?$ ]]; then
       case ${BASH_REMATCH[1]} in
-        name) name=${BASH_REMATCH[2]%/real_time} ;;
+        name) name=${BASH_REMATCH[2]%/manual_time} ;;
         real_time) time=${BASH_REMATCH[2]} ;;
         bytes/s) bytes=${BASH_REMATCH[2]} ;;
         flop/s) flops=${BASH_REMATCH[2]} ;;
@@ -100,7 +100,7 @@ step_bench() {
       item "$op" "not run" 0 "no time left" -
       continue
     fi
-    limited "$limit" "$log" env GNN_TEST_DEVICE=cuda:0 "$program" --benchmark_filter="^$op/" \
+    limited "$limit" "$log" env GNN_TEST_DEVICE=cuda:0 "$program" --benchmark_filter="^$op/.*/float32/.*/warm/" \
       --benchmark_min_time=0.05 --benchmark_out="$out" --benchmark_out_format=json || status=$?
     if ((status == 124 && limit < 60)); then
       item "$op" "not run" $((SECONDS - begin)) "cut off by the end of the time" "$log"
@@ -126,7 +126,7 @@ step_torch() {
     { conclude "not run" "there is no python3 with PyTorch for CUDA" && return; }
   limited "$(at_most 60)" "$log" python3 "$root/benchmarks/torch_bench.py" || status=$?
   while IFS=$'\t' read -r name time; do
-    if [[ $name == */forward* ]]; then torch_nanoseconds[$name]=$time; fi
+    if [[ $name == */warm ]]; then torch_nanoseconds[$name]=$time; fi
   done < "$log"
   case $status in
     0) conclude passed "$(tail -n 1 "$log")" ;;

@@ -13,6 +13,7 @@ libssl-dev             train,test     OpenSSL's libcrypto: SHA-256 of weights
 libcli11-dev           train,test     CLI11: options of the example programs
 libgtest-dev           test           GoogleTest: the tests
 libbenchmark-dev       test           Google Benchmark: the benchmarks
+python3                test           the benchmarks' reports, and their tests
 ccache                 test           compiles nothing twice across build folders
 libboost-context-dev   emulated       Boost.Context: fibers, one for each CUDA thread that waits
 gcovr                  coverage       reads gcov's counters
@@ -43,24 +44,29 @@ setup() {
     reasons+=("$(printf '  %-22s %s' "$name" "$why")")
   done <<< "$packages"
   ((${#missing[@]})) || return 0
+  say "Debian packages are missing:"
+  printf '%s\n' "${reasons[@]}" >&2
+  install_packages "${missing[@]}"
+}
 
+# install_packages PACKAGE...
+install_packages() {
   local as_root=()
   if ((EUID != 0)); then
     command -v sudo > /dev/null ||
       die "Debian packages are missing and only root can install them; run as root:
-  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+  apt-get update && apt-get install --no-install-recommends $*"
     as_root=(sudo)
   fi
-  say "Installing what is missing (Debian packages, with ${as_root[*]:+sudo }apt-get):"
-  printf '%s\n' "${reasons[@]}" >&2
+  say "Installing them with ${as_root[*]:+sudo }apt-get …"
   mkdir -p "$root/build"
   local log=$root/build/setup.log
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
-  if ! { "${apt[@]}" update && "${apt[@]}" install --no-install-recommends "${missing[@]}"; } > "$log" 2>&1; then
+  if ! { "${apt[@]}" update && "${apt[@]}" install --no-install-recommends "$@"; } > "$log" 2>&1; then
     grep -E '^(E|W|Err):' "$log" >&2 || tail -n 20 "$log" >&2
     die "apt-get could not install them (whole output: build/setup.log). Once it can, or once they are installed in
 another way, run this again:
-  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+  apt-get update && apt-get install --no-install-recommends $*"
   fi
 }
 

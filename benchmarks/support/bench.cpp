@@ -2,88 +2,198 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <deque>
+#include <exception>
 #include <string>
 #include <vector>
 
 #include "gnn/autograd/tape.h"
 #include "gnn/core/check.h"
-#include "gnn/core/stream.h"
+#include "support/measure.h"
+#include "support/prepared.h"
+#include "support/roofline.h"
 
 namespace gnn::bench {
 namespace {
 
-using testing::Array;
 using testing::OpCase;
+using testing::OptimizerCase;
 
-double bytes_of(const OpCase& op_case, const std::vector<Tensor>& inputs, const Tensor& output) {
-  if (op_case.bytes > 0) return op_case.bytes;
-  double bytes = static_cast<double>(output.nbytes());
-  for (const Tensor& input : inputs) bytes += static_cast<double>(input.nbytes());
-  return bytes;
+template <class Case>
+struct Table {
+  const char* stem;
+  std::vector<Case> cases;
+};
+
+// Filled while statics are initialised, in any order; nothing in them moves, as benchmarks refer to it.
+std::deque<Table<OpCase>>& op_tables() {
+  static std::deque<Table<OpCase>> tables;
+  return tables;
+}
+std::deque<Table<OptimizerCase>>& optimizer_tables() {
+  static std::deque<Table<OptimizerCase>> tables;
+  return tables;
+}
+std::deque<Baseline>& baselines() {
+  static std::deque<Baseline> list;
+  return list;
 }
 
-/// A benchmark of a wrong result is worthless: the first call is compared with the reference.
-bool is_right(const OpCase& op_case, const Array& got, const Array& want) {
-  if (!(got.shape == want.shape)) return false;
-  for (std::int64_t i = 0; i < got.shape.numel(); ++i) {
-    if (!(std::abs(got[i] - want[i]) <= op_case.tolerance * (1 + std::abs(want[i])))) return false;
+/// Of forward: inputs read and the output written, or what the table says. Backward reads the cotangent and
+/// the inputs and writes the gradients; its operations are counted as twice those of forward, which is exact
+/// for products and convolutions with gradients of both factors.
+Cost cost_of(const OpCase& op_case, const Prepared& p, Direction direction) {
+  Cost cost{op_case.bytes > 0 ? op_case.bytes : p.input_bytes + p.output_bytes, op_case.flops,
+            p.input_bytes + p.output_bytes};
+  if (direction == Direction::forward_backward) {
+    cost.bytes += p.output_bytes + p.input_bytes + p.gradient_bytes;
+    cost.flops *= 3;
+    cost.working_set += p.output_bytes + p.gradient_bytes;
   }
-  return true;
+  return cost;
 }
 
-void run_forward(::benchmark::State& state, const OpCase& op_case, Device device) {
-  const std::vector<Array> arrays = testing::make_inputs(op_case, DType::float32);
-  const std::vector<Tensor> inputs = testing::to_tensors(op_case, arrays, DType::float32, device, false);
-  const NoGrad no_grad;
-  const Tensor output = op_case.op(inputs);
-  if (!is_right(op_case, testing::to_array(output), op_case.reference(arrays))) {
-    state.SkipWithError("the result does not match the reference");
+void run(::benchmark::State& state, const std::string& name, const OpCase& op_case,
+         const std::function<Tensor(std::span<const Tensor>)>& op, DType dtype, Device device,
+         Direction direction, Cache cache) {
+  Prepared& prepared = prepare(name, op_case, op, dtype, device, direction);
+  if (!prepared.error.empty()) {
+    state.SkipWithError(("wrong result: " + prepared.error).c_str());
     return;
   }
-  for (auto _ : state) {
-    ::benchmark::DoNotOptimize(op_case.op(inputs));
-    synchronize(device);
-  }
-  const auto rounds = static_cast<double>(state.iterations());
-  using ::benchmark::Counter;
-  state.counters["bytes/s"] =
-      Counter(rounds * bytes_of(op_case, inputs, output), Counter::kIsRate, Counter::kIs1000);
-  if (op_case.flops > 0) {
-    state.counters["flop/s"] = Counter(rounds * op_case.flops, Counter::kIsRate, Counter::kIs1000);
+  const Cost cost = cost_of(op_case, prepared, direction);
+  std::vector<Tensor>& inputs = prepared.inputs;
+  if (direction == Direction::forward) {
+    const NoGrad no_grad;
+    measure(state, device, cache, cost, [&] { ::benchmark::DoNotOptimize(op(inputs)); });
+  } else {
+    measure(state, device, cache, cost, [&] {
+      for (Tensor& input : inputs) input.set_grad({});
+      op(inputs).backward(prepared.cotangent);
+    });
   }
 }
 
-void run_training(::benchmark::State& state, const OpCase& op_case, Device device) {
-  const std::vector<Array> arrays = testing::make_inputs(op_case, DType::float32);
-  std::vector<Tensor> inputs = testing::to_tensors(op_case, arrays, DType::float32, device, true);
-  const Shape shape = op_case.op(inputs).shape();
-  const Tensor cotangent =
-      testing::to_tensor({shape, testing::random_values(shape.numel(), -1, 1, 1)}, DType::float32, device);
-  for (auto _ : state) {
-    for (Tensor& input : inputs) input.set_grad({});
-    op_case.op(inputs).backward(cotangent);
-    synchronize(device);
+/// An error ends one benchmark, not the program.
+template <class F>
+void guarded(::benchmark::State& state, const F& run) {
+  try {
+    run();
+  } catch (const std::exception& error) {
+    state.SkipWithError(error.what());
   }
+}
+
+/// float32 and float64; where the table gives the dtype of all inputs, or counts bytes by hand (of float32),
+/// that alone.
+std::vector<DType> dtypes_of(const OpCase& op_case) {
+  if (std::ranges::all_of(op_case.inputs, [](const auto& input) { return input.dtype.has_value(); })) {
+    const DType first = *op_case.inputs.front().dtype;
+    return {is_floating(first) ? first : DType::float32};
+  }
+  if (op_case.bytes > 0) return {DType::float32};
+  return {DType::float32, DType::float64};
+}
+
+void register_case(const char* stem, const OpCase& op_case) {
+  const std::string name = fmt::format("{}/{}", stem, op_case.name);
+  for (const Device device : testing::test_devices()) {
+    for (const DType dtype : dtypes_of(op_case)) {
+      const std::string prefix = fmt::format("{}/{}/{}", name, dtype, device);
+      const auto add = [&](const char* suffix, Direction direction) {
+        register_both(prefix + suffix, [=, &op_case](::benchmark::State& state, Cache cache) {
+          guarded(state, [&] { run(state, name, op_case, op_case.op, dtype, device, direction, cache); });
+        });
+      };
+      add("/forward", Direction::forward);
+      if (op_case.gradient) add("/forward+backward", Direction::forward_backward);
+      for (const Baseline& baseline : baselines()) {
+        if (baseline.name != name || baseline.dtype != dtype || !device.is_cpu()) continue;
+        ::benchmark::RegisterBenchmark((prefix + "/forward/warm/" + baseline.library).c_str(),
+                                       [=, &op_case, &baseline](::benchmark::State& state) {
+                                         guarded(state, [&] {
+                                           run(state, name, op_case, baseline.op, dtype, device,
+                                               Direction::forward, Cache::warm);
+                                         });
+                                       })
+            ->UseManualTime();
+      }
+    }
+  }
+}
+
+/// Why the parameters after one step are wrong; empty when all elements are right.
+std::string wrong_parameter(const OptimizerCase& optimizer_case, const std::vector<Tensor>& parameters) {
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    const std::vector<double> before = testing::parameter_values(optimizer_case, p);
+    const std::vector<double> grads = testing::gradient_values(optimizer_case, p, 0);
+    const std::vector<double> after = parameters[p].to_doubles();
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      const double want = optimizer_case.reference(before[i], {&grads[i], 1});
+      if (!(std::abs(after[i] - want) <= 1e-6 * (1 + std::abs(want)))) {
+        return fmt::format("parameter {}, element {}: expected {:.9g}, got {:.9g}", p, i, want, after[i]);
+      }
+    }
+  }
+  return {};
+}
+
+void run_steps(::benchmark::State& state, const std::string& name, const OptimizerCase& optimizer_case,
+               Device device, Cache cache) {
+  std::vector<Tensor> parameters = testing::make_parameters(optimizer_case, DType::float32, device);
+  const std::unique_ptr<Optimizer> optimizer = optimizer_case.make(parameters);
+  testing::set_gradients(optimizer_case, parameters, 0);
+  optimizer->step();           // creates the state
+  static std::string checked;  // repetitions need no other check
+  if (checked != name) {
+    if (const std::string error = wrong_parameter(optimizer_case, parameters); !error.empty()) {
+      state.SkipWithError(("wrong result: " + error).c_str());
+      return;
+    }
+    checked = name;
+  }
+  double bytes = 0;
+  for (const Tensor& parameter : parameters) bytes += static_cast<double>(parameter.nbytes());
+  // Gradients are only read, parameters and state are read and written: p passes over (p + 1) / 2 arrays.
+  const double arrays = (optimizer_case.passes + 1) / 2.0;
+  measure(state, device, cache, {bytes * optimizer_case.passes, 0, bytes * arrays},
+          [&] { optimizer->step(); });
 }
 
 }  // namespace
 
-Register::Register(const char* stem, const std::vector<OpCase>& table) {
-  for (const OpCase& op_case : table) {
-    if (!op_case.benchmark) continue;
-    for (const Device device : testing::test_devices()) {
-      const std::string name = fmt::format("{}/{}/{}", stem, op_case.name, device);
-      ::benchmark::RegisterBenchmark((name + "/forward").c_str(), [op_case,
-                                                                   device](::benchmark::State& state) {
-        run_forward(state, op_case, device);
-      })->UseRealTime();
-      if (!op_case.gradient) continue;
-      ::benchmark::RegisterBenchmark((name + "/forward+backward").c_str(), [op_case, device](
-                                                                               ::benchmark::State& state) {
-        run_training(state, op_case, device);
-      })->UseRealTime();
+Register::Register(const char* stem, std::vector<OpCase> table) {
+  op_tables().push_back({stem, std::move(table)});
+}
+
+RegisterOptimizer::RegisterOptimizer(const char* stem, std::vector<OptimizerCase> table) {
+  optimizer_tables().push_back({stem, std::move(table)});
+}
+
+RegisterBaselines::RegisterBaselines(std::vector<Baseline> list) {
+  for (Baseline& baseline : list) baselines().push_back(std::move(baseline));
+}
+
+void register_benchmarks() {
+  for (const Device device : testing::test_devices()) register_roofline(device);
+  for (const Table<OpCase>& table : op_tables()) {
+    for (const OpCase& op_case : table.cases) {
+      if (op_case.benchmark) register_case(table.stem, op_case);
+    }
+  }
+  for (const Table<OptimizerCase>& table : optimizer_tables()) {
+    for (const OptimizerCase& optimizer_case : table.cases) {
+      if (!optimizer_case.benchmark) continue;
+      for (const Device device : testing::test_devices()) {
+        const std::string name =
+            fmt::format("{}/{}/float32/{}/step", table.stem, optimizer_case.name, device);
+        register_both(name, [=, &optimizer_case](::benchmark::State& state, Cache cache) {
+          guarded(state, [&] { run_steps(state, name, optimizer_case, device, cache); });
+        });
+      }
     }
   }
 }
@@ -95,9 +205,25 @@ int main(int argc, char** argv) {
   std::fputs("gnn_bench: this is not a Release build; its figures mean nothing\n", stderr);
   return 1;
 #endif
+  using namespace gnn;
   ::benchmark::Initialize(&argc, argv);
   if (::benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  ::benchmark::RunSpecifiedBenchmarks();
+  try {
+    ::benchmark::AddCustomContext("threads", std::to_string(num_threads()));
+    for (const Device device : testing::test_devices()) {
+      if (device.is_cuda())
+        ::benchmark::AddCustomContext(device.to_string(), cuda::device_name(device.index));
+      ::benchmark::AddCustomContext("last_level_cache/" + device.to_string(),
+                                    std::to_string(bench::last_level_cache(device)));
+      ::benchmark::AddCustomContext("private_cache/" + device.to_string(),
+                                    std::to_string(bench::private_cache(device)));
+    }
+    bench::register_benchmarks();
+    ::benchmark::RunSpecifiedBenchmarks();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gnn_bench: %s\n", error.what());
+    return 1;
+  }
   ::benchmark::Shutdown();
   return 0;
 }

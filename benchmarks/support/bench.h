@@ -1,15 +1,41 @@
 #pragma once
 
+#include <functional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "support/op_case.h"
+#include "support/optimizer_case.h"
 
 namespace gnn::bench {
 
-/// Registers the forward and backward benchmarks of the table's cases that ask for it. A static of this type
-/// in bench_STEM.cpp is all an op needs.
+/// Names STEM.h's table to be measured: its cases with benchmark = true, forward and, where they have a
+/// gradient, forward and backward. A static of this type in bench_STEM.cpp is all an op needs. A benchmark is
+/// called STEM/CASE/DTYPE/DEVICE/forward|forward+backward/warm|cold; with warm caches calls follow one
+/// another, before a cold call a buffer larger than the last-level cache is walked (see flush.h).
 struct Register {
-  Register(const char* stem, const std::vector<testing::OpCase>& table);
+  Register(const char* stem, std::vector<testing::OpCase> table);
 };
+
+/// The same for optimisers: STEM/CASE/float32/DEVICE/step/warm|cold.
+struct RegisterOptimizer {
+  RegisterOptimizer(const char* stem, std::vector<testing::OptimizerCase> table);
+};
+
+/// What another library takes for the forward pass of a case on the CPU; measured beside it as
+/// …/forward/warm/LIBRARY. Its results are checked, too.
+struct Baseline {
+  std::string name;  ///< STEM/CASE
+  std::string library;
+  DType dtype;
+  std::function<Tensor(std::span<const Tensor>)> op;
+};
+struct RegisterBaselines {
+  explicit RegisterBaselines(std::vector<Baseline> baselines);
+};
+
+/// Hands everything registered to Google Benchmark, the measurements of the roofline first.
+void register_benchmarks();
 
 }  // namespace gnn::bench

@@ -81,7 +81,7 @@ program "$built/benchmarks/gnn_bench" <<'END'
 for argument in "$@"; do
   case $argument in
     --benchmark_out=*) out=${argument#*=} ;;
-    --benchmark_filter=*) op=${argument#*^} ;;
+    --benchmark_filter=^*/.*/float32/.*/warm/) op=${argument#*^} op=${op%%/*} ;;
   esac
 done
 error=""
@@ -95,7 +95,7 @@ cat > "$out" <<JSON
   },
   "benchmarks": [
     {
-      "name": "${op}case/cuda:0/forward/real_time",$error
+      "name": "$op/case/float32/cuda:0/forward/warm/manual_time",$error
       "iterations": 100,
       "real_time": 1.2345000000000000e+04,
       "time_unit": "ns",
@@ -182,14 +182,14 @@ step() { holds "/steps/$1/result" "$2"; }
 
 run 0
 says 'libgnn on NVIDIA "Test" GPU' "result              passed" "2 ops' tests passed" "99.12 %, 12346 images/s" \
-  "4.5 s (end of epoch 2)" "alpha/case/cuda:0/forward" "12.3" "250.0" "no python3 with PyTorch" "skipped: dev"
+  "4.5 s (end of epoch 2)" "alpha/case/float32/cuda:0/forward/warm" "12.3" "250.0" "no python3 with PyTorch" "skipped: dev"
 holds /result passed
 holds /gpu 'NVIDIA "Test" GPU, compute capability [N/A], [N/A]'
 holds /driver_cuda 13.0
 holds /toolkit "CUDA 13.0.1 ($fake/nvcc)"
 holds /seconds_to_99_percent 4.5
 holds /training/images_per_second 12345.6
-holds /benchmarks/1/name beta_2/case/cuda:0/forward
+holds /benchmarks/1/name beta_2/case/float32/cuda:0/forward/warm
 holds /benchmarks/0/nanoseconds 12345.0
 holds /benchmarks/0/torch_nanoseconds null
 for i in 0 1 2 3 4 6 7 8 9; do step $i passed; done

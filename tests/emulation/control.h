@@ -11,6 +11,9 @@
 //                            waits for run late (with a seed: some of them, at random)
 //   GNN_EMULATION_DEVICES=N  number of devices, 1 by default
 //   GNN_EMULATION_MEMORY=N   MiB of memory of each device, 8192 by default
+//   GNN_EMULATION_DRIVER=V   the driver supports CUDA up to V (12020 is 12.2), or with 0 there is none
+//   GNN_EMULATION_DEVICE_CODE=0
+//                            the program has no code for the devices
 //   GNN_EMULATION_LAUNCHES=F at the end of the program, a line "COUNT KERNEL" for each kernel that ran goes
 //   to file F
 

@@ -28,6 +28,10 @@ bool exists(int device) {
   return device >= 0 && device < options().devices;
 }
 
+int driver_version() {
+  return static_cast<int>(options().driver.value_or(CUDART_VERSION));
+}
+
 // A GPU of compute capability 8.0.
 struct Attribute {
   cudaDeviceAttr attribute;
@@ -71,6 +75,8 @@ bool can_access(int device, int owner) {
 using namespace gnn::emulation;
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 0;
+  if (driver_version() < CUDART_VERSION) return finish(cudaErrorInsufficientDriver);
   *count = options().devices;
   return finish(options().devices > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
@@ -87,7 +93,7 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = CUDART_VERSION;
+  *version = driver_version();
   return finish(cudaSuccess);
 }
 

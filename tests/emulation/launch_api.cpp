@@ -148,6 +148,7 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* fu
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   const std::lock_guard lock(runtime_mutex());
   *attributes = {};
+  if (!options().device_code) return finish(cudaErrorNoKernelImageForDevice);
   attributes->maxThreadsPerBlock = max_block_threads;
   attributes->maxDynamicSharedSizeBytes = static_shared_limit;
   attributes->numRegs = 32;  // nobody knows

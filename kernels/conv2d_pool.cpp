@@ -1,0 +1,301 @@
+#include "gnn/kernels/conv2d_pool.h"
+
+#include <algorithm>
+
+#include "gnn/core/check.h"
+#include "gnn/kernels/conv2d_pool_tile.h"
+#include "gnn/kernels/parallel.h"
+#include "gnn/kernels/vectors.h"
+
+namespace gnn::kernels {
+
+Conv2dPoolSizes conv2d_pool_sizes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                  const Tensor& y, const Tensor& choice,
+                                  const Conv2dPoolParameters& parameters) {
+  check<ShapeError>(x.dim() == 4 && weight.dim() == 4 && y.dim() == 4,
+                    "{}: expected four dimensions each, got {}, weight {}, output {}", op, x.shape(),
+                    weight.shape(), y.shape());
+  Conv2dPoolSizes z;
+  z.conv = conv2d_sizes(op, x, weight, parameters.conv);
+  z.pooled = {z.conv.oh / 2, z.conv.ow / 2};
+  z.outputs = z.pooled.area();
+  check<ShapeError>(y.shape() == Shape{z.conv.n, z.conv.o, z.pooled.h, z.pooled.w},
+                    "{}: expected output [{}, {}, {}, {}] for input {} and weight {}, got {}", op, z.conv.n,
+                    z.conv.o, z.pooled.h, z.pooled.w, x.shape(), weight.shape(), y.shape());
+  check<DTypeError>(y.dtype() == x.dtype(), "{}: expected one dtype, got input {} and output {}", op,
+                    x.dtype(), y.dtype());
+  check<ShapeError>(!bias.defined() || bias.shape() == Shape{z.conv.o}, "{}: expected bias [{}], got {}", op,
+                    z.conv.o, bias.defined() ? bias.shape() : Shape{});
+  check<DTypeError>(!bias.defined() || bias.dtype() == x.dtype(),
+                    "{}: expected one dtype, got input {} and bias {}", op, x.dtype(),
+                    bias.defined() ? bias.dtype() : DType::float32);
+  check<ShapeError>(!choice.defined() || (choice.shape() == y.shape() && choice.dtype() == DType::uint8),
+                    "{}: expected choice uint8 {}, got {} {}", op, y.shape(),
+                    choice.defined() ? choice.dtype() : DType::uint8,
+                    choice.defined() ? choice.shape() : Shape{});
+  return z;
+}
+
+namespace {
+
+/// The images with their padding, each taken apart into the columns that lie `period` from each other: pooled
+/// positions that are neighbours then read neighbours, whatever the stride.
+struct SplitImages {
+  std::int64_t period;  // 2 · stride.w
+  std::int64_t h;       // rows with padding
+  std::int64_t w;       // of each part
+
+  explicit SplitImages(const Conv2dSizes& z)
+      : period(2 * z.stride.w), h(z.h + 2 * z.padding.h), w((z.w + 2 * z.padding.w + period - 1) / period) {}
+
+  std::int64_t plane() const { return period * h * w; }
+  /// Offset of column `column` (with padding) of the first row.
+  std::int64_t offset(std::int64_t column) const { return column % period * h * w + column / period; }
+};
+
+/// even[j] = in[2 j], odd[j] = in[2 j + 1]
+template <class T>
+[[gnu::always_inline]] inline void split_pairs(const T* in, std::int64_t count, T* even, T* odd) {
+  for (std::int64_t j = 0; j < count / 2; ++j) {
+    even[j] = in[2 * j];
+    odd[j] = in[2 * j + 1];
+  }
+  if (count % 2 == 1) even[count / 2] = in[count - 1];
+}
+
+template <class T>
+void split_images(const Conv2dSizes& z, const SplitImages& split, const T* x, T* out) {
+  const bool padded = z.padding.h > 0 || z.padding.w > 0;
+  parallel_for<elementwise_isa<T>>(
+      z.n * z.c, elementwise_grain / split.plane() + 1, [=](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end; ++plane) {
+          const T* from = x + plane * z.h * z.w;
+          T* to = out + plane * split.plane();
+          if (padded) std::fill_n(to, split.plane(), T{0});
+          if (split.period == 2 && !padded && z.w % 2 == 0) {  // all rows at once
+            split_pairs(from, z.h * z.w, to, to + split.h * split.w);
+            continue;
+          }
+          for (std::int64_t i = 0; i < z.h; ++i) {
+            const T* in = from + i * z.w;
+            T* row = to + (i + z.padding.h) * split.w;
+            if (split.period == 2) {
+              split_pairs(in, z.w, row + split.offset(z.padding.w), row + split.offset(z.padding.w + 1));
+            } else {
+              for (std::int64_t j = 0; j < z.w; ++j) row[split.offset(j + z.padding.w)] = in[j];
+            }
+          }
+        }
+      });
+}
+
+/// Pooled positions of a panel that are neighbours: in a row of what they read, or in what they write.
+struct Piece {
+  std::int64_t lane;    // of the first
+  std::int64_t offset;  // of what it reads or writes, in the group's first channel
+  std::int64_t length;
+};
+
+/// The pieces of the positions [begin, end), counted through all images, where each row of an image (or each
+/// image, when `rows` are whole planes) holds `width` neighbours; offset_of(row, column) places the first.
+template <class OffsetOf>
+[[gnu::always_inline]] inline std::int64_t find_pieces(std::int64_t begin, std::int64_t end,
+                                                       std::int64_t width, OffsetOf offset_of,
+                                                       Piece* pieces) {
+  std::int64_t count = 0;
+  for (std::int64_t position = begin; position < end; ++count) {
+    const std::int64_t length = std::min(width - position % width, end - position);
+    pieces[count] = {position - begin, offset_of(position / width, position % width), length};
+    position += length;
+  }
+  return count;
+}
+
+/// Copies whole groups of eight: what is too much is overwritten by the next copy.
+template <class T>
+[[gnu::always_inline]] inline void copy_eights(const T* from, std::int64_t count, T* to) {
+  constexpr int bytes = 8 * static_cast<int>(sizeof(T));
+  vector_at<bytes>(to) = vector_at<bytes>(from);
+  for (std::int64_t i = 8; i < count; i += 8) vector_at<bytes>(to + i) = vector_at<bytes>(from + i);
+}
+
+/// What a panel is packed from: cover.h rows of cover.w columns of each channel.
+template <class T>
+struct PanelSource {
+  const T* images;
+  std::int64_t plane;  // from channel to channel
+  std::int64_t row;    // from row to row
+  const std::int32_t* columns;
+  Size2 cover;
+  std::int64_t channels;
+};
+
+/// Pieces of `length` elements each, which fill whole vectors.
+template <int length, class T>
+[[gnu::always_inline]] inline void pack_pieces(const PanelSource<T>& source, const Piece* pieces,
+                                               std::int64_t piece_count, std::int64_t lanes, T* panel) {
+  constexpr int bytes = length * static_cast<int>(sizeof(T));
+  for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+    T* to = panel + piece->lane;
+    for (std::int64_t c = 0; c < source.channels; ++c) {
+      for (std::int64_t r = 0; r < source.cover.h; ++r) {
+        const T* row = source.images + piece->offset + c * source.plane + r * source.row;
+        for (std::int64_t s = 0; s < source.cover.w; ++s, to += lanes) {
+          vector_at<bytes>(to) = vector_at<bytes>(row + source.columns[s]);
+        }
+      }
+    }
+  }
+}
+
+/// panel[(c, r, s)][lane] = what the lane's position reads of channel c, row r and column s.
+template <class T>
+[[gnu::always_inline]] inline void pack_panel(const PanelSource<T>& source, const Piece* pieces,
+                                              std::int64_t piece_count, std::int64_t lanes, T* panel) {
+  const std::int64_t length = pieces[0].length;
+  const bool even =
+      piece_count * length == lanes &&
+      std::all_of(pieces, pieces + piece_count, [=](const Piece& p) { return p.length == length; });
+  if (even && length == 16) return pack_pieces<16>(source, pieces, piece_count, lanes, panel);
+  if (even && length == 8) return pack_pieces<8>(source, pieces, piece_count, lanes, panel);
+  if (even && length == 4) return pack_pieces<4>(source, pieces, piece_count, lanes, panel);
+  for (std::int64_t c = 0; c < source.channels; ++c) {
+    for (std::int64_t r = 0; r < source.cover.h; ++r) {
+      const T* row = source.images + c * source.plane + r * source.row;
+      for (std::int64_t s = 0; s < source.cover.w; ++s, panel += lanes) {
+        for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+          copy_eights(row + source.columns[s] + piece->offset, piece->length, panel + piece->lane);
+        }
+      }
+    }
+  }
+}
+
+/// multiply_and_pool() for positions that do not lie in one row of the output.
+template <class T>
+[[gnu::always_inline]] inline void pool_in_pieces(const PoolTile<T>& tile, std::int64_t plane,
+                                                  const Piece* pieces, std::int64_t piece_count, T* y,
+                                                  std::uint8_t* choice) {
+  constexpr std::int64_t most_rows = 48;
+  alignas(64) T pooled[most_rows * max_pool_lanes];
+  alignas(64) std::uint8_t chosen[most_rows * max_pool_lanes];
+  for (std::int64_t begin = 0; begin < tile.row_count; begin += most_rows) {
+    PoolTile<T> t = tile;
+    t.row_count = std::min(most_rows, tile.row_count - begin);
+    t.weight += begin * t.weight_stride;
+    if (t.bias != nullptr) t.bias += begin;
+    t.y = pooled;
+    t.choice = choice == nullptr ? nullptr : chosen;
+    t.y_stride = t.choice_stride = max_pool_lanes;
+    multiply_and_pool(t);
+    for (std::int64_t i = 0; i < t.row_count; ++i) {
+      for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+        const std::int64_t from = i * max_pool_lanes + piece->lane;
+        const std::int64_t to = piece->offset + (begin + i) * plane;
+        for (std::int64_t k = 0; k < piece->length; ++k) y[to + k] = pooled[from + k];
+        if (choice == nullptr) continue;
+        for (std::int64_t k = 0; k < piece->length; ++k) choice[to + k] = chosen[from + k];
+      }
+    }
+  }
+}
+
+/// y = pool(act(weight · patches + bias)), as many pooled positions at a time as a vector has lanes. What
+/// they read is packed once per panel: the (kh dilation + stride) x (kw dilation + stride) pixels of each
+/// channel that the four windows of a position cover together, which for 5 x 5 are 36 in place of 100.
+template <class T>
+void forward(const Conv2dPoolSizes& sizes, const T* x, const T* weight, const T* bias, bool relu, T* y,
+             std::uint8_t* choice, const TensorOptions& options) {
+  const Conv2dSizes& z = sizes.conv;
+  const std::int64_t lanes = pool_lanes<T>();
+  const SplitImages split(z);
+  // copy_eights() reads and writes beyond the end.
+  Tensor split_memory = empty({z.n * z.c * split.plane() + max_pool_lanes}, options);
+  T* images = split_memory.mutable_data<T>();
+  split_images(z, split, x, images);
+
+  const Size2 cover{(z.kernel.h - 1) * z.dilation.h + z.stride.h + 1,
+                    (z.kernel.w - 1) * z.dilation.w + z.stride.w + 1};
+  const std::int64_t panel_size = z.cg * cover.area() * lanes + max_pool_lanes;
+  Tensor panel_memory = empty({num_threads(), panel_size}, options);
+  T* panels = panel_memory.mutable_data<T>();
+  Tensor offset_memory = empty({z.patch + cover.w}, {DType::int32, options.device});
+  std::int32_t* offsets = offset_memory.mutable_data<std::int32_t>();
+  std::int32_t* columns = offsets + z.patch;  // in a row of the split images
+  for (std::int64_t c = 0, p = 0; c < z.cg; ++c) {
+    for (std::int64_t r = 0; r < z.kernel.h; ++r) {
+      for (std::int64_t s = 0; s < z.kernel.w; ++s, ++p) {
+        const std::int64_t pixel = (c * cover.h + r * z.dilation.h) * cover.w + s * z.dilation.w;
+        offsets[p] = static_cast<std::int32_t>(pixel * lanes);
+      }
+    }
+  }
+  for (std::int64_t s = 0; s < cover.w; ++s) columns[s] = static_cast<std::int32_t>(split.offset(s));
+
+  const std::int64_t positions = z.n * sizes.outputs;
+  const std::int64_t panel_count = (positions + lanes - 1) / lanes;
+  const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * 4 * lanes, 1) + 1;
+  parallel_for(z.groups * panel_count, grain, [=](std::int64_t begin, std::int64_t end) {
+    T* panel = panels + thread_index() * panel_size;
+    std::fill_n(panel, panel_size, T{0});
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t group = unit / panel_count;
+      const std::int64_t first = unit % panel_count * lanes;
+      const std::int64_t last = std::min(first + lanes, positions);
+      Piece inputs[max_pool_lanes] = {};
+      const std::int64_t input_count = find_pieces(
+          first, last, sizes.pooled.w,
+          [&](std::int64_t row, std::int64_t column) {
+            return (row / sizes.pooled.h * z.c + group * z.cg) * split.plane() +
+                   row % sizes.pooled.h * 2 * z.stride.h * split.w + column;
+          },
+          inputs);
+      const PanelSource<T> source{images, split.plane(), split.w, columns, cover, z.cg};
+      pack_panel(source, inputs, input_count, lanes, panel);
+
+      PoolTile<T> tile{};
+      tile.weight = weight + group * z.og * z.patch;
+      tile.weight_stride = z.patch;
+      tile.row_count = z.og;
+      tile.depth = z.patch;
+      tile.panel = panel;
+      tile.offsets = offsets;
+      tile.tap_offset[1] = z.stride.w * lanes;
+      tile.tap_offset[2] = z.stride.h * cover.w * lanes;
+      tile.tap_offset[3] = tile.tap_offset[1] + tile.tap_offset[2];
+      tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
+      tile.relu = relu;
+      Piece outputs[max_pool_lanes];
+      const std::int64_t output_count = find_pieces(
+          first, last, sizes.outputs,
+          [&](std::int64_t n, std::int64_t position) {
+            return (n * z.o + group * z.og) * sizes.outputs + position;
+          },
+          outputs);
+      if (output_count == 1 && outputs[0].length == lanes) {
+        tile.y = y + outputs[0].offset;
+        tile.choice = choice == nullptr ? nullptr : choice + outputs[0].offset;
+        tile.y_stride = tile.choice_stride = sizes.outputs;
+        multiply_and_pool(tile);
+      } else {
+        pool_in_pieces(tile, sizes.outputs, outputs, output_count, y, choice);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void Conv2dPoolForward::cpu(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y,
+                            Tensor& choice, const Conv2dPoolParameters& parameters) {
+  const Conv2dPoolSizes z = conv2d_pool_sizes(name, x, weight, bias, y, choice, parameters);
+  if (y.numel() == 0) return;
+  dispatch_floating(name, x.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    forward<T>(z, x.data<T>(), weight.data<T>(), bias.defined() ? bias.data<T>() : nullptr, parameters.relu,
+               y.mutable_data<T>(), choice.defined() ? choice.mutable_data<std::uint8_t>() : nullptr,
+               x.options());
+  });
+}
+
+}  // namespace gnn::kernels

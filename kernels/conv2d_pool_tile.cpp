@@ -1,0 +1,203 @@
+#include "gnn/kernels/conv2d_pool_tile.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gnn/kernels/conv2d_pool.h"
+#include "gnn/kernels/gemm_tile.h"
+#include "gnn/kernels/max_pool2d_math.h"
+#include "gnn/kernels/parallel.h"
+#include "gnn/kernels/vectors.h"
+
+namespace gnn::kernels {
+namespace {
+
+constexpr int max_rows = 6;
+
+/// Act, maximum and choice of one row of windows, from memory: compilers vectorise these comparisons for the
+/// caller's instruction set, but cut comparisons of whole vectors to pieces before they are inlined there.
+template <class T, int lanes>
+[[gnu::always_inline]] inline void pool_row(const PoolTile<T>& t, std::int64_t row, const T (&z)[4][lanes]) {
+  T* y = t.y + row * t.y_stride;
+  std::int32_t chosen[lanes];
+  for (int lane = 0; lane < lanes; ++lane) {
+    T best = z[0][lane];
+    std::int32_t at = 0;
+    offer_pixel(z[1][lane], 1, best, at);
+    offer_pixel(z[2][lane], 2, best, at);
+    offer_pixel(z[3][lane], 3, best, at);
+    const bool cut = t.relu && best <= T{0};
+    y[lane] = cut ? T{0} : best;
+    chosen[lane] = cut ? std::int32_t{pool_no_choice} : at;
+  }
+  if (t.choice == nullptr) return;
+  std::uint8_t* choice = t.choice + row * t.choice_stride;
+  for (int lane = 0; lane < lanes; ++lane) choice[lane] = static_cast<std::uint8_t>(chosen[lane]);
+}
+
+/// Some terms of the sums of a few channels, and where the sums are kept between blocks of terms.
+template <class T>
+struct PartialTile {
+  PoolTile<T> tile;
+  std::int64_t begin, end;  // terms
+  T* z;                     // [row][tap][lane]
+};
+
+/// z += the terms, `Rows` channels with 4 · Rows sums in registers; begins with the bias.
+template <class T, int bytes, int Rows>
+[[gnu::always_inline]] inline void multiply(const PartialTile<T>& part) {
+  using Vector = typename VectorOf<T, bytes>::type;
+  constexpr int lanes = lanes_of<T, bytes>;
+  const PoolTile<T>& t = part.tile;
+  Vector sum[Rows][4] = {};
+  for (std::int64_t p = part.begin; p < part.end; ++p) {
+    const T* right = t.panel + t.offsets[p];
+    const Vector r0 = vector_at<bytes>(right);
+    const Vector r1 = vector_at<bytes>(right + t.tap_offset[1]);
+    const Vector r2 = vector_at<bytes>(right + t.tap_offset[2]);
+    const Vector r3 = vector_at<bytes>(right + t.tap_offset[3]);
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) {
+      const Vector left = t.weight[i * t.weight_stride + p] - Vector{};  // in every lane
+      sum[i][0] += left * r0;
+      sum[i][1] += left * r1;
+      sum[i][2] += left * r2;
+      sum[i][3] += left * r3;
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) {
+    const Vector bias = (t.bias == nullptr ? T{0} : t.bias[i]) - Vector{};
+#pragma GCC unroll 4
+    for (int tap = 0; tap < 4; ++tap) {
+      Vector& z = vector_at<bytes>(part.z + (i * 4 + tap) * lanes);
+      z = sum[i][tap] + (part.begin == 0 ? bias : z);
+    }
+  }
+}
+
+/// Act, maximum and choice of all rows.
+template <class T, int bytes>
+[[gnu::always_inline]] inline void pool_rows(const PartialTile<T>& part) {
+  constexpr int lanes = lanes_of<T, bytes>;
+  for (std::int64_t i = 0; i < part.tile.row_count; ++i) {
+    pool_row<T, lanes>(part.tile, i, *reinterpret_cast<const T(*)[4][lanes]>(part.z + i * 4 * lanes));
+  }
+}
+
+template <class T>
+using PartFunction = void (*)(const PartialTile<T>&);
+
+/// For the widest vectors of this CPU.
+template <class T>
+struct PoolKernels {
+  int lanes;
+  int rows;                            // of the largest
+  PartFunction<T> multiply[max_rows];  // [rows - 1]
+  PartFunction<T> pool;
+};
+
+#if defined(__x86_64__)
+template <class T, int Rows>
+[[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void multiply_avx512(const PartialTile<T>& part) {
+  multiply<T, 64, Rows>(part);
+}
+template <class T>
+[[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void pool_avx512(const PartialTile<T>& part) {
+  pool_rows<T, 64>(part);
+}
+template <class T, int Rows>
+[[gnu::target("arch=x86-64-v3")]] void multiply_avx2(const PartialTile<T>& part) {
+  multiply<T, 32, Rows>(part);
+}
+template <class T>
+[[gnu::target("arch=x86-64-v3")]] void pool_avx2(const PartialTile<T>& part) {
+  pool_rows<T, 32>(part);
+}
+#endif
+template <class T, int Rows>
+void multiply_base(const PartialTile<T>& part) {
+  multiply<T, 16, Rows>(part);
+}
+template <class T>
+void pool_base(const PartialTile<T>& part) {
+  pool_rows<T, 16>(part);
+}
+
+template <class T>
+PoolKernels<T> choose() {
+#if defined(__x86_64__)
+  // 4 · 6 sums, 4 vectors of the panel and 1 weight fill 29 of the 32 registers of AVX-512; 4 · 2 + 4 + 1
+  // fill 13 of the 16 of AVX2.
+  switch (cpu_isa()) {
+    case Isa::avx512:
+      return {lanes_of<T, 64>,
+              6,
+              {&multiply_avx512<T, 1>, &multiply_avx512<T, 2>, &multiply_avx512<T, 3>, &multiply_avx512<T, 4>,
+               &multiply_avx512<T, 5>, &multiply_avx512<T, 6>},
+              &pool_avx512<T>};
+    case Isa::avx2:
+      return {lanes_of<T, 32>, 2, {&multiply_avx2<T, 1>, &multiply_avx2<T, 2>}, &pool_avx2<T>};
+    case Isa::base:
+      break;
+  }
+#endif
+  return {lanes_of<T, 16>, 2, {&multiply_base<T, 1>, &multiply_base<T, 2>}, &pool_base<T>};
+}
+
+template <class T>
+const PoolKernels<T>& pool_kernels() {
+  static const PoolKernels<T> kernels = choose<T>();
+  return kernels;
+}
+
+/// The channels [begin, end) of a tile.
+template <class T>
+PoolTile<T> channels_of(const PoolTile<T>& tile, std::int64_t begin, std::int64_t end) {
+  PoolTile<T> t = tile;
+  t.row_count = end - begin;
+  t.weight += begin * t.weight_stride;
+  if (t.bias != nullptr) t.bias += begin;
+  t.y += begin * t.y_stride;
+  if (t.choice != nullptr) t.choice += begin * t.choice_stride;
+  return t;
+}
+
+}  // namespace
+
+template <class T>
+std::int64_t pool_lanes() {
+  return pool_kernels<T>().lanes;
+}
+
+template <class T>
+void multiply_and_pool(const PoolTile<T>& tile) {
+  // Block of terms by block of terms through some channels: the block's part of the panel and the channels'
+  // sums (12 KiB each for 5 x 5 kernels) then stay in the first-level cache.
+  constexpr std::int64_t most_channels = 48;
+  const PoolKernels<T>& kernels = pool_kernels<T>();
+  alignas(64) T z[most_channels * 4 * max_pool_lanes];
+  const std::int64_t parts = (tile.row_count + most_channels - 1) / most_channels;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const PoolTile<T> some =
+        channels_of(tile, tile.row_count * part / parts, tile.row_count * (part + 1) / parts);
+    const std::int64_t tiles = (some.row_count + kernels.rows - 1) / kernels.rows;
+    for (std::int64_t begin = 0; begin == 0 || begin < some.depth; begin += gemm_depth) {
+      for (std::int64_t k = 0; k < tiles; ++k) {  // as equal as possible
+        const std::int64_t row = some.row_count * k / tiles;
+        const std::int64_t end = some.row_count * (k + 1) / tiles;
+        kernels.multiply[end - row - 1]({channels_of(some, row, end), begin,
+                                         std::min(some.depth, begin + gemm_depth),
+                                         z + row * 4 * kernels.lanes});
+      }
+    }
+    kernels.pool({some, 0, some.depth, z});
+  }
+}
+
+template std::int64_t pool_lanes<float>();
+template std::int64_t pool_lanes<double>();
+template void multiply_and_pool(const PoolTile<float>& tile);
+template void multiply_and_pool(const PoolTile<double>& tile);
+
+}  // namespace gnn::kernels

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+
+// The inner loops of conv2d_pool's forward pass on the CPU. Not installed.
+
+namespace gnn::kernels {
+
+/// `row_count` channels of the output for as many of its positions as a vector has lanes. The sums of the
+/// four pixels of each window are kept in four vectors, so that pooling them needs no shuffle:
+///
+///   z[i][tap][lane] = bias[i] + Σ_p weight[i * weight_stride + p] · panel[offsets[p] + tap_offset[tap] +
+///   lane]
+///
+/// summed as GemmBlock's are (gemm_tile.h), in blocks of gemm_depth terms; then act, maximum and choice.
+template <class T>
+struct PoolTile {
+  const T* weight;
+  std::int64_t weight_stride;
+  std::int64_t row_count;
+  std::int64_t depth;
+  const T* panel;
+  const std::int32_t* offsets;
+  std::int64_t tap_offset[4];
+  const T* bias;  ///< may be nullptr: 0
+  bool relu;
+  T* y;  ///< row i at y + i * y_stride, a whole vector
+  std::int64_t y_stride;
+  std::uint8_t* choice;  ///< as y, one byte per lane; may be nullptr
+  std::int64_t choice_stride;
+};
+
+/// Lanes on this CPU; at most max_pool_lanes.
+template <class T>
+std::int64_t pool_lanes();
+inline constexpr std::int64_t max_pool_lanes = 16;
+
+template <class T>
+void multiply_and_pool(const PoolTile<T>& tile);
+
+}  // namespace gnn::kernels

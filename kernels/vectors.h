@@ -1,0 +1,27 @@
+#pragma once
+
+// Vectors of a fixed number of bytes for the CPU kernels that are written in terms of registers. Not
+// installed.
+
+namespace gnn::kernels {
+
+/// A vector of `bytes` bytes that may lie at any address aligned for T.
+template <class T, int bytes>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(bytes), aligned(alignof(T)), may_alias));
+};
+
+template <class T, int bytes>
+inline constexpr int lanes_of = bytes / static_cast<int>(sizeof(T));
+
+/// The vector at an address. A reference: vectors as arguments would depend on the instruction set.
+template <int bytes, class T>
+[[gnu::always_inline]] inline const typename VectorOf<T, bytes>::type& vector_at(const T* address) {
+  return *reinterpret_cast<const typename VectorOf<T, bytes>::type*>(address);
+}
+template <int bytes, class T>
+[[gnu::always_inline]] inline typename VectorOf<T, bytes>::type& vector_at(T* address) {
+  return *reinterpret_cast<typename VectorOf<T, bytes>::type*>(address);
+}
+
+}  // namespace gnn::kernels

@@ -1,0 +1,128 @@
+#include "cases/conv2d_pool.h"
+
+#include <limits>
+
+#include "gnn/core/error.h"
+#include "gnn/layers/activation.h"
+#include "gnn/layers/fill.h"
+#include "gnn/layers/max_pool2d.h"
+#include "support/op_check.h"
+
+namespace gnn::testing {
+namespace {
+
+GNN_TEST_OP(Conv2dPoolOp, cases::conv2d_pool());
+
+struct Case {
+  Shape x;
+  std::int64_t out;
+  Conv2dPoolOptions options;
+};
+
+const std::vector<Case> cases{{{9, 20, 12, 12}, 50, {}},
+                              {{1, 64, 14, 14}, 64, {.padding = 1, .relu = true}},
+                              {{5, 4, 30, 31}, 6, {.stride = 2, .groups = 2}},
+                              {{3, 2, 9, 11}, 7, {.dilation = {1, 2}, .relu = true}}};
+
+Tensor random_tensor(const Shape& shape, std::uint64_t seed, Device device = Device::cpu()) {
+  return to_tensor({shape, random_values(shape.numel(), -1, 1, seed)}, DType::float32, device);
+}
+
+Tensor random_weight(const Case& c) {
+  return random_tensor({c.out, c.x[1] / c.options.groups, 3, 3}, 2);
+}
+
+Tensor separate(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dPoolOptions& options) {
+  const Tensor full =
+      conv2d(x, weight, bias, {options.stride, options.padding, options.dilation, options.groups});
+  return max_pool2d(options.relu ? relu(full) : full, 2);
+}
+
+class Conv2dPool : public DeviceTest {};
+
+TEST(Conv2dPoolCpu, ForwardIsBitwiseThatOfTheSeparateFunctions) {
+  for (const Case& c : cases) {
+    const Tensor x = random_tensor(c.x, 1);
+    const Tensor weight = random_weight(c);
+    const Tensor bias = random_tensor({c.out}, 3);
+    EXPECT_EQ(conv2d_pool(x, weight, bias, c.options).to_vector<float>(),
+              separate(x, weight, bias, c.options).to_vector<float>())
+        << c.x.to_string();
+  }
+}
+
+TEST_P(Conv2dPool, TiesNaNsAndReluAreThoseOfTheSeparateFunctions) {
+  // A 1 x 1 kernel of 1 makes the convolution's result the image: windows with ties, with NaNs, with nothing
+  // above 0, with infinities.
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> pixels{1, 1, 0,  -1, nan, 2,   -1, -2, -inf, -inf, 3, 3,  //
+                                  1, 1, -1, 0,  3,   nan, -3, -4, -inf, -inf, 3, inf};
+  for (const bool with_relu : {false, true}) {
+    const auto run = [&](bool fused) {
+      Tensor x = from_values(pixels, {1, 1, 2, 12}, device()).set_requires_grad();
+      const Tensor one = ones({1, 1, 1, 1}, {.device = device()});
+      const Tensor y =
+          fused ? conv2d_pool(x, one, {}, {.relu = with_relu}) : separate(x, one, {}, {.relu = with_relu});
+      y.backward(from_values<float>({1, 2, 3, 4, 5, 6}, y.shape(), device()));
+      std::vector<std::string> text;
+      for (const Tensor& t : {y, x.grad()}) {
+        for (const float value : t.to_vector<float>()) text.push_back(std::to_string(value));
+      }
+      return text;
+    };
+    EXPECT_EQ(run(true), run(false)) << "relu " << with_relu;
+  }
+}
+
+TEST_P(Conv2dPool, OnlyTheGradientsThatAreNeeded) {
+  const Tensor x = random_tensor({2, 1, 6, 6}, 1, device());
+  Tensor weight = random_tensor({3, 1, 3, 3}, 2, device());
+  Tensor bias = random_tensor({3}, 3, device()).set_requires_grad();
+  const Tensor y = conv2d_pool(x, weight, bias);
+  y.backward(random_tensor(y.shape(), 4, device()));
+  EXPECT_FALSE(x.grad().defined());
+  EXPECT_FALSE(weight.grad().defined());
+  EXPECT_TRUE(bias.grad().defined());
+}
+
+GNN_INSTANTIATE_FOR_DEVICES(Conv2dPool);
+
+TEST(Conv2dPoolCpu, BitwiseTheSameForAnyNumberOfThreads) {
+  const int before = num_threads();
+  for (const Case& c : cases) {
+    const auto gradients = [&](int threads) {
+      set_num_threads(threads);
+      Tensor x = random_tensor(c.x, 1).set_requires_grad();
+      Tensor weight = random_weight(c).set_requires_grad();
+      Tensor bias = random_tensor({c.out}, 3).set_requires_grad();
+      const Tensor y = conv2d_pool(x, weight, bias, c.options);
+      y.backward(random_tensor(y.shape(), 4));
+      std::vector<std::vector<float>> all;
+      for (const Tensor& t : {y, x.grad(), weight.grad(), bias.grad()}) all.push_back(t.to_vector<float>());
+      return all;
+    };
+    const auto one = gradients(1);
+    for (const int threads : {2, 3, 8}) EXPECT_EQ(gradients(threads), one) << threads << " threads";
+  }
+  set_num_threads(before);
+}
+
+TEST(Conv2dPoolErrors, NameWhatWasExpected) {
+  const auto message_of = [](const auto& call) -> std::string {
+    try {
+      call();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const std::string small = message_of([] { conv2d_pool(zeros({1, 1, 3, 5}), zeros({1, 1, 3, 3})); });
+  EXPECT_NE(small.find("conv2d_pool: 2 x 2 windows do not fit"), std::string::npos) << small;
+  const std::string channels = message_of([] { conv2d_pool(zeros({1, 2, 5, 5}), zeros({1, 1, 3, 3})); });
+  EXPECT_NE(channels.find("conv2d_pool: expected input [N, C, H, W] with C = 1"), std::string::npos)
+      << channels;
+}
+
+}  // namespace
+}  // namespace gnn::testing
