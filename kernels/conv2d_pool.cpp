@@ -1,6 +1,7 @@
 #include "gnn/kernels/conv2d_pool.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "gnn/core/check.h"
 #include "gnn/kernels/conv2d_pool_tile.h"
@@ -17,6 +18,12 @@ Conv2dPoolSizes conv2d_pool_sizes(const char* op, const Tensor& x, const Tensor&
                     weight.shape(), y.shape());
   Conv2dPoolSizes z;
   z.conv = conv2d_sizes(op, x, weight, parameters.conv);
+  const std::int64_t height = z.conv.h + 2 * z.conv.padding.h;
+  const std::int64_t width = z.conv.w + 2 * z.conv.padding.w + 2 * z.conv.stride.w;
+  check<ShapeError>(
+      height <= std::numeric_limits<std::int32_t>::max() / std::max<std::int64_t>(width * z.conv.c, 1),
+      "{}: expected images of fewer than 2^31 elements with their padding, got {}; use conv2d and max_pool2d",
+      op, x.shape());
   z.pooled = {z.conv.oh / 2, z.conv.ow / 2};
   z.outputs = z.pooled.area();
   check<ShapeError>(y.shape() == Shape{z.conv.n, z.conv.o, z.pooled.h, z.pooled.w},

@@ -235,7 +235,9 @@ void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const 
   Tensor image_memory = empty({num_threads(), rows.image() + slack}, options);
   Tensor place_memory = empty({sizes.outputs}, {DType::int32, device});
   // Channels at a time, so that their terms stay in the first-level cache.
-  const std::int64_t group_channels = std::clamp<std::int64_t>(2048 / sizes.outputs, 1, z.og);
+  constexpr std::int64_t most_channels = 128;
+  const std::int64_t group_channels =
+      std::clamp<std::int64_t>(2048 / sizes.outputs, 1, std::min(z.og, most_channels));
   const std::int64_t most_terms = group_channels * sizes.outputs;
   Tensor place_lists = empty({num_threads(), most_terms}, {DType::int32, device});
   Tensor factor_lists = empty({num_threads(), most_terms}, options);
@@ -248,9 +250,9 @@ void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const 
 
   parallel_for(chunks * z.groups * pieces, 1, [=](std::int64_t begin, std::int64_t end) {
     T* image = images + thread_index() * (rows.image() + slack);
-    std::vector<RowSum> items(static_cast<std::size_t>(group_channels));
+    RowSum items[most_channels];
     ChannelTerms<T> terms{all_places + thread_index() * most_terms, all_factors + thread_index() * most_terms,
-                          nullptr, items.data()};
+                          nullptr, items};
     std::fill_n(image, rows.image() + slack, T{0});
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t chunk = unit / (z.groups * pieces);
