@@ -10,6 +10,28 @@
 
 namespace gnn::kernels {
 
+/// exp(x) = 2^exponent exp(r) with |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 p, which is the Taylor
+/// polynomial of degree 7. For |x| up to 104.
+struct ExpParts {
+  std::int32_t exponent;
+  float r;
+  float p;
+};
+inline ExpParts split_exp(float x) {
+  constexpr float shift = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
+  const float shifted = x * 1.44269504088896341F + shift;
+  const float n = shifted - shift;
+  // ln 2 in two parts, the first with enough trailing zeros that n times it is exact.
+  const float r = (x - n * 0.693359375F) + n * 2.12194440054690583e-4F;
+  float p = 1.0F / 5040.0F;
+  p = p * r + 1.0F / 720.0F;
+  p = p * r + 1.0F / 120.0F;
+  p = p * r + 1.0F / 24.0F;
+  p = p * r + 1.0F / 6.0F;
+  p = p * r + 0.5F;
+  return {std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(shift), r, p};
+}
+
 /// exp(x) for every float, to 2 units in the last place: infinity, 0, subnormal results and NaN as in libm,
 /// whose exp is a call and keeps a loop from being vectorised.
 ///
@@ -19,20 +41,9 @@ inline float fast_exp(float x) {
   // Beyond these the result is 0 or infinity in any case. NaN passes both comparisons.
   x = x < -104.0F ? -104.0F : x;
   x = x > 89.0F ? 89.0F : x;
-  constexpr float shift = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
-  const float shifted = x * 1.44269504088896341F + shift;
-  const float n = shifted - shift;
-  const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(shift);
-  // ln 2 in two parts, the first with enough trailing zeros that n times it is exact.
-  const float r = (x - n * 0.693359375F) + n * 2.12194440054690583e-4F;
-  float p = 1.0F / 5040.0F;
-  p = p * r + 1.0F / 720.0F;
-  p = p * r + 1.0F / 120.0F;
-  p = p * r + 1.0F / 24.0F;
-  p = p * r + 1.0F / 6.0F;
-  p = p * r + 0.5F;
-  p = p * r + 1.0F;
-  p = p * r + 1.0F;
+  const ExpParts parts = split_exp(x);
+  const float p = (parts.p * parts.r + 1.0F) * parts.r + 1.0F;
+  const std::int32_t exponent = parts.exponent;
   // In two factors, so that results near both ends of the range are right.
   const std::int32_t half = exponent >> 1;
   const auto power = [](std::int32_t k) {
@@ -45,19 +56,9 @@ inline float fast_exp(float x) {
 /// fast_exp(), with the polynomial's 1 left out: 2^n (exp(r) - 1) + (2^n - 1).
 inline float fast_expm1_negative(float x) {
   x = x < -30.0F ? -30.0F : x;  // where the result is -1
-  constexpr float shift = 12582912.0F;
-  const float shifted = x * 1.44269504088896341F + shift;
-  const float n = shifted - shift;
-  const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(shift);
-  const float r = (x - n * 0.693359375F) + n * 2.12194440054690583e-4F;
-  float p = 1.0F / 5040.0F;
-  p = p * r + 1.0F / 720.0F;
-  p = p * r + 1.0F / 120.0F;
-  p = p * r + 1.0F / 24.0F;
-  p = p * r + 1.0F / 6.0F;
-  p = p * r + 0.5F;
-  p = p * r * r + r;
-  const float power = std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23);
+  const ExpParts parts = split_exp(x);
+  const float p = parts.p * parts.r * parts.r + parts.r;
+  const float power = std::bit_cast<float>(static_cast<std::uint32_t>(parts.exponent + 127) << 23);
   return p * power + (power - 1.0F);
 }
 
