@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "gnn/core/check.h"
+#include "gnn/kernels/conv2d_pool_images.h"
 #include "gnn/kernels/conv2d_pool_tile.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/vectors.h"
@@ -211,15 +212,21 @@ template <class T>
 /// they read is packed once per panel: the (kh dilation + stride) x (kw dilation + stride) pixels of each
 /// channel that the four windows of a position cover together, which for 5 x 5 are 36 in place of 100.
 template <class T>
-void forward(const Conv2dPoolSizes& sizes, const T* x, const T* weight, const T* bias, bool relu, T* y,
-             std::uint8_t* choice, const TensorOptions& options) {
+void forward_by_positions(const Conv2dPoolCall<T>& call) {
+  const Conv2dPoolSizes& sizes = call.sizes;
+  const T* weight = call.weight;
+  const T* bias = call.bias;
+  T* y = call.y;
+  std::uint8_t* choice = call.choice;
+  const bool relu = call.relu;
+  const TensorOptions& options = call.options;
   const Conv2dSizes& z = sizes.conv;
   const std::int64_t lanes = pool_lanes<T>();
   const SplitImages split(z);
   // copy_eights() reads and writes beyond the end.
   Tensor split_memory = empty({z.n * z.c * split.plane() + max_pool_lanes}, options);
   T* images = split_memory.mutable_data<T>();
-  split_images(z, split, x, images);
+  split_images(z, split, call.x, images);
 
   const Size2 cover{(z.kernel.h - 1) * z.dilation.h + z.stride.h + 1,
                     (z.kernel.w - 1) * z.dilation.w + z.stride.w + 1};
@@ -299,9 +306,19 @@ void Conv2dPoolForward::cpu(const Tensor& x, const Tensor& weight, const Tensor&
   if (y.numel() == 0) return;
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    forward<T>(z, x.data<T>(), weight.data<T>(), bias.defined() ? bias.data<T>() : nullptr, parameters.relu,
-               y.mutable_data<T>(), choice.defined() ? choice.mutable_data<std::uint8_t>() : nullptr,
-               x.options());
+    const Conv2dPoolCall<T> call{z,
+                                 x.data<T>(),
+                                 weight.data<T>(),
+                                 bias.defined() ? bias.data<T>() : nullptr,
+                                 parameters.relu,
+                                 y.mutable_data<T>(),
+                                 choice.defined() ? choice.mutable_data<std::uint8_t>() : nullptr,
+                                 x.options()};
+    if (images_fill_lanes<T>(z)) {
+      forward_by_images(call);
+    } else {
+      forward_by_positions(call);
+    }
   });
 }
 

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "gnn/kernels/conv2d_pool.h"
+
+// The second way of conv2d_pool's forward pass on the CPU. Not installed.
+
+namespace gnn::kernels {
+
+/// Arguments of the forward pass; `bias` and `choice` may be nullptr.
+template <class T>
+struct Conv2dPoolCall {
+  const Conv2dPoolSizes& sizes;
+  const T* x;
+  const T* weight;
+  const T* bias;
+  bool relu;
+  T* y;
+  std::uint8_t* choice;
+  TensorOptions options;  ///< x's
+};
+
+/// True when the batch fills vectors with an image in each lane, and as many images fit into the second-level
+/// cache.
+template <class T>
+bool images_fill_lanes(const Conv2dPoolSizes& sizes);
+
+/// conv2d_pool with an image in each lane. Sums are those of lanes that are positions, to the last bit.
+template <class T>
+void forward_by_images(const Conv2dPoolCall<T>& call);
+
+}  // namespace gnn::kernels
