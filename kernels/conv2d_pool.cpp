@@ -228,8 +228,7 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
   T* images = split_memory.mutable_data<T>();
   split_images(z, split, call.x, images);
 
-  const Size2 cover{(z.kernel.h - 1) * z.dilation.h + z.stride.h + 1,
-                    (z.kernel.w - 1) * z.dilation.w + z.stride.w + 1};
+  const Size2 cover = pool_cover(z);
   const std::int64_t panel_size = z.cg * cover.area() * lanes + max_pool_lanes;
   Tensor panel_memory = empty({num_threads(), panel_size}, options);
   T* panels = panel_memory.mutable_data<T>();

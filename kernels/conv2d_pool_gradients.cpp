@@ -8,6 +8,7 @@
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/row_sums.h"
 #include "gnn/kernels/transpose_tile.h"
+#include "gnn/kernels/vectors.h"
 
 // Each pooled output's gradient belongs to one position of the convolution, so both gradients are sums over
 // pooled outputs of one patch each: of the image (times dy, added to the weight) or of the weight (times dy,
@@ -68,7 +69,7 @@ class Blocks {
  public:
   /// `budget`: most vectors of a block.
   Blocks(const PatchRows& rows, int budget) {
-    const int lanes = row_sums<T>().lanes;
+    const int lanes = row_sums<T>(rows.length).lanes;
     const std::int64_t row_vectors = (rows.length + lanes - 1) / lanes;
     const std::int64_t parts = (row_vectors + most_vectors - 1) / most_vectors;
     for (std::int64_t part = 0; part < parts; ++part) {
@@ -166,55 +167,59 @@ Places find_places(const Conv2dPoolSizes& z, const PatchRows& rows, std::int32_t
   return {position, static_cast<std::int32_t>(rows.patch(0, 1)), static_cast<std::int32_t>(rows.patch(1, 0))};
 }
 
-/// The terms of some channels of one image: a channel's begin at `first` of its item.
+/// The terms of some channels of a few images: those of channel o begin at items[o].first.
 template <class T>
 struct ChannelTerms {
   std::int32_t* places;
-  T* kept;           // for the factors, where some positions have no choice
-  const T* factors;  // those of `places`
+  T* factors;
   RowSum* items;
 };
 
-/// Fills in the terms of `channels` channels of `outputs` positions each, whose sums lie `stride` apart.
+/// Adds the terms of an image, `image` elements behind the first, to `channels` channels of `outputs`
+/// positions each.
 template <class T>
 [[gnu::always_inline]] inline void collect_terms(const T* dy, const std::uint8_t* choice,
                                                  std::int64_t channels, std::int64_t outputs, bool relu,
-                                                 const Places& places, std::int64_t stride,
-                                                 ChannelTerms<T>& terms) {
-  terms.factors = relu ? terms.kept : dy;
+                                                 const Places& places, std::int32_t image,
+                                                 const ChannelTerms<T>& terms) {
   for (std::int64_t o = 0; o < channels; ++o) {
-    const std::int64_t first = o * outputs;
-    terms.items[o] = {o * stride, first, outputs};
+    RowSum& item = terms.items[o];
+    std::int32_t* to = terms.places + item.first + item.count;
+    T* factors = terms.factors + item.first + item.count;
+    const std::int64_t from = o * outputs;
     if (!relu) {  // there is a choice for every position
-      for (std::int64_t p = 0; p < outputs; ++p) terms.places[first + p] = places.patch(p, choice[first + p]);
+      for (std::int64_t p = 0; p < outputs; ++p) {
+        to[p] = image + places.patch(p, choice[from + p]);
+        factors[p] = dy[from + p];
+      }
+      item.count += outputs;
       continue;
     }
-    std::int64_t end = first;  // nothing branches on choices, which are unpredictable
+    std::int64_t end = 0;  // nothing branches on choices, which are unpredictable
     for (std::int64_t p = 0; p < outputs; ++p) {
-      terms.places[end] = places.patch(p, choice[first + p]);
-      terms.kept[end] = dy[first + p];
-      end += choice[first + p] != pool_no_choice;
+      to[end] = image + places.patch(p, choice[from + p]);
+      factors[end] = dy[from + p];
+      end += choice[from + p] != pool_no_choice;
     }
-    terms.items[o].count = end - first;
+    item.count += end;
   }
 }
 
-/// Σ values[i], in four sums of every fourth: one alone would wait for itself.
+/// Σ values[i], in sixteen sums of every sixteenth on every CPU, added up in pairs.
 template <class T>
 [[gnu::always_inline]] inline T sum_of(const T* values, std::int64_t count) {
-  T sum0 = 0;
-  T sum1 = 0;
-  T sum2 = 0;
-  T sum3 = 0;
+  constexpr int parts = 16;
+  constexpr int bytes = parts * static_cast<int>(sizeof(T));
+  typename VectorOf<T, bytes>::type sums = {};
   std::int64_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    sum0 += values[i];
-    sum1 += values[i + 1];
-    sum2 += values[i + 2];
-    sum3 += values[i + 3];
+  for (; i + parts <= count; i += parts) sums += vector_at<bytes>(values + i);
+  T part[parts];
+  vector_at<bytes>(part) = sums;
+  for (std::int64_t rest = i; rest < count; ++rest) part[rest - i] += values[rest];
+  for (int width = parts / 2; width > 0; width /= 2) {
+    for (int k = 0; k < width; ++k) part[k] += part[k + width];
   }
-  for (; i < count; ++i) sum0 += values[i];
-  return (sum0 + sum1) + (sum2 + sum3);
+  return part[0];
 }
 
 /// dweight and dbias. The batch is cut into a few parts, whose sums are added up in order at the end, so that
@@ -223,8 +228,8 @@ template <class T>
 void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const T* dy,
                      const std::uint8_t* choice, T* dweight, T* dbias, Device device) {
   const Conv2dSizes& z = sizes.conv;
-  const RowSums<T>& sums = row_sums<T>();
   const PatchRows rows(z);
+  const RowSums<T>& sums = row_sums<T>(rows.length);
   const Blocks<T> blocks(rows, sums.budget);
   const std::int64_t stride = blocks.size() + sums.lanes;  // of a channel's sums; the bias's comes last
   const std::int64_t chunks = std::min<std::int64_t>(z.n, 8);
@@ -232,13 +237,17 @@ void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const 
 
   const TensorOptions options{dtype_of<T>, device};
   Tensor partial_memory = empty({chunks, z.o, stride}, options);
-  Tensor image_memory = empty({num_threads(), rows.image() + slack}, options);
-  Tensor place_memory = empty({sizes.outputs}, {DType::int32, device});
-  // Channels at a time, so that their terms stay in the first-level cache.
+  // Images at a time, for which a channel's sums are read and written once; and channels, so that images and
+  // terms stay in the first-level cache.
+  constexpr std::int64_t image_elements = 24576 / sizeof(T);
+  const std::int64_t together = std::clamp<std::int64_t>(image_elements / rows.image(), 1, 4);
+  const std::int64_t image_size = together * rows.image() + slack;
   constexpr std::int64_t most_channels = 128;
   const std::int64_t group_channels =
-      std::clamp<std::int64_t>(2048 / sizes.outputs, 1, std::min(z.og, most_channels));
-  const std::int64_t most_terms = group_channels * sizes.outputs;
+      std::clamp<std::int64_t>(2048 / (together * sizes.outputs), 1, std::min(z.og, most_channels));
+  const std::int64_t most_terms = group_channels * together * sizes.outputs;
+  Tensor image_memory = empty({num_threads(), image_size}, options);
+  Tensor place_memory = empty({sizes.outputs}, {DType::int32, device});
   Tensor place_lists = empty({num_threads(), most_terms}, {DType::int32, device});
   Tensor factor_lists = empty({num_threads(), most_terms}, options);
   std::int32_t* all_places = place_lists.mutable_data<std::int32_t>();
@@ -249,11 +258,11 @@ void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const 
   const Blocks<T>* const block_list = &blocks;
 
   parallel_for(chunks * z.groups * pieces, 1, [=](std::int64_t begin, std::int64_t end) {
-    T* image = images + thread_index() * (rows.image() + slack);
+    T* image = images + thread_index() * image_size;
     RowSum items[most_channels];
-    ChannelTerms<T> terms{all_places + thread_index() * most_terms, all_factors + thread_index() * most_terms,
-                          nullptr, items};
-    std::fill_n(image, rows.image() + slack, T{0});
+    const ChannelTerms<T> terms{all_places + thread_index() * most_terms,
+                                all_factors + thread_index() * most_terms, items};
+    std::fill_n(image, image_size, T{0});
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t chunk = unit / (z.groups * pieces);
       const std::int64_t group = unit / pieces % z.groups;
@@ -261,16 +270,26 @@ void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const 
       const std::int64_t last = group * z.og + z.og * (unit % pieces + 1) / pieces;
       T* chunk_sums = partial + chunk * z.o * stride;
       std::fill(chunk_sums + first * stride, chunk_sums + last * stride, T{0});
-      for (std::int64_t n = z.n * chunk / chunks; n < z.n * (chunk + 1) / chunks; ++n) {
-        to_channels_last(rows, x + (n * z.c + group * z.cg) * z.h * z.w, image);
+      const std::int64_t chunk_end = z.n * (chunk + 1) / chunks;
+      for (std::int64_t n = z.n * chunk / chunks; n < chunk_end; n += together) {
+        const std::int64_t image_count = std::min(together, chunk_end - n);
+        for (std::int64_t i = 0; i < image_count; ++i) {
+          to_channels_last(rows, x + ((n + i) * z.c + group * z.cg) * z.h * z.w, image + i * rows.image());
+        }
         for (std::int64_t o = first; o < last; o += group_channels) {
           const std::int64_t count = std::min(group_channels, last - o);
-          const std::int64_t plane = (n * z.o + o) * sizes.outputs;
           T* target = chunk_sums + o * stride;
-          collect_terms(dy + plane, choice + plane, count, sizes.outputs, relu, places, stride, terms);
           for (std::int64_t i = 0; i < count; ++i) {
-            const RowSum& item = terms.items[i];
-            target[i * stride + block_list->size()] += sum_of(terms.factors + item.first, item.count);
+            items[i] = {i * stride, i * together * sizes.outputs, 0};
+          }
+          for (std::int64_t i = 0; i < image_count; ++i) {
+            const std::int64_t plane = ((n + i) * z.o + o) * sizes.outputs;
+            collect_terms(dy + plane, choice + plane, count, sizes.outputs, relu, places,
+                          static_cast<std::int32_t>(i * rows.image()), terms);
+          }
+          for (std::int64_t i = 0; i < count; ++i) {
+            target[i * stride + block_list->size()] +=
+                sum_of(terms.factors + items[i].first, items[i].count);
           }
           for (const Block& block : *block_list) {
             sums.run[block.rows - 1][block.vectors - 1]({.target = target + block.offset,
@@ -317,8 +336,8 @@ void input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::uint8_
   constexpr std::int64_t most_channels = 64;
   constexpr std::int64_t lists = most_positions * 5;  // for each choice, and for none
   const Conv2dSizes& z = sizes.conv;
-  const RowSums<T>& sums = row_sums<T>();
   const PatchRows rows(z);
+  const RowSums<T>& sums = row_sums<T>(rows.length);
   // Few vectors at a time: all channels of a block then fit into the first-level cache.
   const Blocks<T> blocks(rows, RowSums<T>::most_vectors);
 

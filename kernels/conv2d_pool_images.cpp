@@ -99,9 +99,11 @@ constexpr std::int64_t most_positions = 16;
 template <class T>
 bool images_fill_lanes(const Conv2dPoolSizes& sizes) {
   constexpr std::int64_t most_bytes = 512 << 10;
-  const LaneImages images(sizes.conv, pool_lanes<T>());
-  const std::int64_t empty_lanes = images.groups() * images.lanes - sizes.conv.n;
-  return empty_lanes * 8 <= sizes.conv.n && images.size() * static_cast<std::int64_t>(sizeof(T)) <= most_bytes;
+  const Conv2dSizes& z = sizes.conv;
+  const LaneImages images(z, pool_lanes<T>());
+  const std::int64_t empty_lanes = images.groups() * images.lanes - z.n;
+  return empty_lanes * 8 <= z.n && images.size() * static_cast<std::int64_t>(sizeof(T)) <= most_bytes &&
+         z.cg * pool_cover(z).area() > 4 * z.og;
 }
 
 template <class T>

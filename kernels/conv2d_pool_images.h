@@ -19,8 +19,14 @@ struct Conv2dPoolCall {
   TensorOptions options;  ///< x's
 };
 
-/// True when the batch fills vectors with an image in each lane, and as many images fit into the second-level
-/// cache.
+/// What the four windows of a pooled position cover together, in pixels.
+inline Size2 pool_cover(const Conv2dSizes& z) {
+  return {(z.kernel.h - 1) * z.dilation.h + z.stride.h + 1, (z.kernel.w - 1) * z.dilation.w + z.stride.w + 1};
+}
+
+/// True when an image in each lane is the faster way: the batch fills the vectors, as many images fit into
+/// the second-level cache, and to turn a position's results (about four times the work per element) costs less
+/// than to pack what it reads.
 template <class T>
 bool images_fill_lanes(const Conv2dPoolSizes& sizes);
 

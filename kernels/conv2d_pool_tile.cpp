@@ -1,6 +1,7 @@
 #include "gnn/kernels/conv2d_pool_tile.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "gnn/kernels/conv2d_pool.h"
@@ -19,6 +20,8 @@ constexpr int max_rows = 6;
 template <class T, int lanes>
 [[gnu::always_inline]] inline void pool_row(const PoolTile<T>& t, std::int64_t row, const T (&z)[4][lanes]) {
   T* y = t.y + row * t.y_stride;
+  // Nothing is <= NaN. A flag in the loop would be spread over the lanes bit by bit.
+  const T limit = t.relu ? T{0} : std::numeric_limits<T>::quiet_NaN();
   std::int32_t chosen[lanes];
   for (int lane = 0; lane < lanes; ++lane) {
     T best = z[0][lane];
@@ -26,7 +29,7 @@ template <class T, int lanes>
     offer_pixel(z[1][lane], 1, best, at);
     offer_pixel(z[2][lane], 2, best, at);
     offer_pixel(z[3][lane], 3, best, at);
-    const bool cut = t.relu && best <= T{0};
+    const bool cut = best <= limit;
     y[lane] = cut ? T{0} : best;
     chosen[lane] = cut ? std::int32_t{pool_no_choice} : at;
   }

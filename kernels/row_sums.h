@@ -33,7 +33,7 @@ struct RowSumBatch {
   std::int64_t item_count;
 };
 
-/// The functions for this CPU.
+/// The functions for this CPU and one width of vectors.
 template <class T>
 struct RowSums {
   static constexpr int most_rows = 5;
@@ -45,7 +45,9 @@ struct RowSums {
       const RowSumBatch<T>&);  ///< [rows - 1][vectors - 1]; nullptr beyond the budget
 };
 
+/// With the widest vectors, or with narrower ones where a row of `length` elements fits into one: a load that
+/// crosses cache lines costs twice, and short vectors rarely do. (Those have one vector to a row.)
 template <class T>
-const RowSums<T>& row_sums();
+const RowSums<T>& row_sums(std::int64_t length);
 
 }  // namespace gnn::kernels
