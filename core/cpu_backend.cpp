@@ -1,3 +1,5 @@
+#include <sys/mman.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +12,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
 /// The CPU: everything happens at once, streams are names, events are time points.
 class CpuBackend final : public Backend {
  public:
@@ -17,7 +21,14 @@ class CpuBackend final : public Backend {
     // Not aligned_alloc: its size must be a multiple of the alignment, which would hide what is behind the
     // end.
     void* data = nullptr;
-    return posix_memalign(&data, 4096, bytes) == 0 ? data : nullptr;
+    const bool huge = bytes >= huge_page;
+    if (posix_memalign(&data, huge ? huge_page : 4096, bytes) != 0) return nullptr;
+#if defined(MADV_HUGEPAGE)
+    // A request, which a system may turn down. The address translation of small pages misses the processor's
+    // buffers all through a training step.
+    if (huge) madvise(data, bytes / huge_page * huge_page, MADV_HUGEPAGE);
+#endif
+    return data;
   }
   void deallocate(int, void* data) override { std::free(data); }
 
