@@ -12,7 +12,7 @@ namespace {
 constexpr int max_rows = 6;
 constexpr int max_vectors = 4;
 
-/// A block that fits into the registers; `columns` is not used, `start` and `row_start` are set.
+/// A block that fits into the registers; `columns` is not used, `next_rows` is set.
 template <class T>
 using Tile = GemmBlock<T>;
 
@@ -30,6 +30,7 @@ template <class T, int bytes, int stride, int Rows, int Vectors, bool Listed>
 [[gnu::always_inline]] inline void multiply_depth(const Tile<T>& t) {
   using Vector = typename VectorOf<T, bytes>::type;
   constexpr int lanes = lanes_of<T, bytes>;
+  constexpr int line = lanes_of<T, 64>;
   const T* row[Rows];
   for (int i = 0; i < Rows; ++i) row[i] = t.a + t.rows[i];
 
@@ -37,6 +38,12 @@ template <class T, int bytes, int stride, int Rows, int Vectors, bool Listed>
   const T* b = t.b;
   for (std::int64_t p = 0; p < t.depth; ++p, b += stride) {
     const std::int64_t depth = Listed ? t.depths[p] : p;
+    if (!Listed && p % line == 0) {
+      // Pieces of a few cache lines each are too short for hardware to foresee; all at once they would fill
+      // the buffers that loads need.
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; ++i) __builtin_prefetch(t.a + t.next_rows[i] + p);
+    }
     Vector right[Vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) right[v] = vector_at<bytes>(b + v * lanes);
@@ -168,19 +175,10 @@ void multiply_block(const GemmBlock<T>& block) {
   for (std::int64_t k = 0; k < tiles; ++k) {
     const std::int64_t begin = block.row_count * k / tiles;
     const std::int64_t end = block.row_count * (k + 1) / tiles;
-    if (block.depths == nullptr) {
-      // The next tile's left rows: pieces of a few cache lines each, too short for hardware to foresee.
-      const std::int64_t next = std::min(end + (end - begin), block.row_count);
-      for (std::int64_t i = end; i < next; ++i) {
-        const T* row = block.a + block.rows[i];
-        for (std::int64_t p = 0; p < block.depth; p += 64 / static_cast<std::int64_t>(sizeof(T))) {
-          __builtin_prefetch(row + p);
-        }
-      }
-    }
     Tile<T> t = block;
     t.rows += begin;
     t.row_count = end - begin;
+    t.next_rows = block.rows + std::min(end, block.row_count - t.row_count);
     t.c += begin * t.c_stride;
     if (t.start != nullptr) t.start += begin * t.start_stride;
     if (t.row_start != nullptr) t.row_start += begin;

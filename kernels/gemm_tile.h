@@ -35,9 +35,10 @@ struct GemmBlock {
   std::int64_t columns;
   T* c;
   std::int64_t c_stride;
-  const T* start;             ///< may be c, to accumulate, or nullptr: 0
-  std::int64_t start_stride;  ///< between its rows; 0 for one row (a bias) that serves all
-  const T* row_start;         ///< may be nullptr: 0
+  const T* start;                 ///< may be c, to accumulate, or nullptr: 0
+  std::int64_t start_stride;      ///< between its rows; 0 for one row (a bias) that serves all
+  const T* row_start;             ///< may be nullptr: 0
+  const std::int64_t* next_rows;  ///< set by multiply_block(): the rows to fetch meanwhile, as many
 };
 
 /// Columns that a packed panel has on this CPU.
