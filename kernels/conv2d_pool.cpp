@@ -138,19 +138,21 @@ struct PanelSource {
   std::int64_t channels;
 };
 
-/// Pieces of `length` elements each, which fill whole vectors.
+/// A piece of `length` elements, in vectors of `first` and, if it is longer, of four.
 template <int length, class T>
-[[gnu::always_inline]] inline void pack_pieces(const PanelSource<T>& source, const Piece* pieces,
-                                               std::int64_t piece_count, std::int64_t lanes, T* panel) {
-  constexpr int bytes = length * static_cast<int>(sizeof(T));
-  for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
-    T* to = panel + piece->lane;
-    for (std::int64_t c = 0; c < source.channels; ++c) {
-      for (std::int64_t r = 0; r < source.cover.h; ++r) {
-        const T* row = source.images + piece->offset + c * source.plane + r * source.row;
-        for (std::int64_t s = 0; s < source.cover.w; ++s, to += lanes) {
-          vector_at<bytes>(to) = vector_at<bytes>(row + source.columns[s]);
-        }
+[[gnu::always_inline]] inline void pack_piece(const PanelSource<T>& source, const Piece& piece,
+                                              std::int64_t lanes, T* panel) {
+  constexpr int first = length == 12 ? 8 : length;
+  constexpr int first_bytes = first * static_cast<int>(sizeof(T));
+  constexpr int rest_bytes = 4 * static_cast<int>(sizeof(T));
+  T* to = panel + piece.lane;
+  for (std::int64_t c = 0; c < source.channels; ++c) {
+    for (std::int64_t r = 0; r < source.cover.h; ++r) {
+      const T* row = source.images + piece.offset + c * source.plane + r * source.row;
+      for (std::int64_t s = 0; s < source.cover.w; ++s, to += lanes) {
+        const T* from = row + source.columns[s];
+        vector_at<first_bytes>(to) = vector_at<first_bytes>(from);
+        if constexpr (length > first) vector_at<rest_bytes>(to + first) = vector_at<rest_bytes>(from + first);
       }
     }
   }
@@ -160,13 +162,24 @@ template <int length, class T>
 template <class T>
 [[gnu::always_inline]] inline void pack_panel(const PanelSource<T>& source, const Piece* pieces,
                                               std::int64_t piece_count, std::int64_t lanes, T* panel) {
-  const std::int64_t length = pieces[0].length;
-  const bool even =
-      piece_count * length == lanes &&
-      std::all_of(pieces, pieces + piece_count, [=](const Piece& p) { return p.length == length; });
-  if (even && length == 16) return pack_pieces<16>(source, pieces, piece_count, lanes, panel);
-  if (even && length == 8) return pack_pieces<8>(source, pieces, piece_count, lanes, panel);
-  if (even && length == 4) return pack_pieces<4>(source, pieces, piece_count, lanes, panel);
+  if (std::all_of(pieces, pieces + piece_count, [](const Piece& p) { return p.length % 4 == 0; })) {
+    for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+      switch (piece->length) {
+        case 4:
+          pack_piece<4>(source, *piece, lanes, panel);
+          break;
+        case 8:
+          pack_piece<8>(source, *piece, lanes, panel);
+          break;
+        case 12:
+          pack_piece<12>(source, *piece, lanes, panel);
+          break;
+        default:
+          pack_piece<16>(source, *piece, lanes, panel);
+      }
+    }
+    return;
+  }
   for (std::int64_t c = 0; c < source.channels; ++c) {
     for (std::int64_t r = 0; r < source.cover.h; ++r) {
       const T* row = source.images + c * source.plane + r * source.row;

@@ -288,8 +288,7 @@ void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const 
                           static_cast<std::int32_t>(i * rows.image()), terms);
           }
           for (std::int64_t i = 0; i < count; ++i) {
-            target[i * stride + block_list->size()] +=
-                sum_of(terms.factors + items[i].first, items[i].count);
+            target[i * stride + block_list->size()] += sum_of(terms.factors + items[i].first, items[i].count);
           }
           for (const Block& block : *block_list) {
             sums.run[block.rows - 1][block.vectors - 1]({.target = target + block.offset,

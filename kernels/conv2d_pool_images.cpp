@@ -8,8 +8,9 @@
 #include "gnn/kernels/vectors.h"
 
 // With an image in each lane, every pixel is a vector, and the vectors that a pooled position reads lie where
-// they lie: nothing is packed for it. (With positions in the lanes, each pixel is packed for every window that
-// covers it: nine times with 5 x 5 kernels.) The price is to turn the images before and the results after.
+// they lie: nothing is packed for it. (With positions in the lanes, each pixel is packed for every window
+// that covers it: nine times with 5 x 5 kernels.) The price is to turn the images before and the results
+// after.
 
 namespace gnn::kernels {
 namespace {
@@ -73,8 +74,8 @@ constexpr std::int64_t most_positions = 16;
     Vector next[16];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) {
-      next[2 * i] = __builtin_shufflevector(row[i], row[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6,
-                                            22, 7, 23);
+      next[2 * i] =
+          __builtin_shufflevector(row[i], row[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
       next[2 * i + 1] = __builtin_shufflevector(row[i], row[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
                                                 29, 14, 30, 15, 31);
     }
@@ -131,9 +132,8 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   constexpr std::int64_t scratch_elements = 32768;
   const std::int64_t groups = images.groups() * z.groups;
   const std::int64_t wanted_blocks = (4 * num_threads() + groups - 1) / groups;
-  const std::int64_t block =
-      std::clamp<std::int64_t>(std::min(scratch_elements / (z.og * images.lanes), sizes.outputs / wanted_blocks),
-                               1, most_positions);
+  const std::int64_t block = std::clamp<std::int64_t>(
+      std::min(scratch_elements / (z.og * images.lanes), sizes.outputs / wanted_blocks), 1, most_positions);
   const std::int64_t blocks = (sizes.outputs + block - 1) / block;
   const std::int64_t scratch_size = z.og * block * images.lanes;
   const std::int64_t chosen_size = z.og * most_positions * 16;
@@ -155,7 +155,8 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   common.y_stride = block * images.lanes;
   common.choice_stride = most_positions * 16;
 
-  const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * 4 * images.lanes * block, 1) + 1;
+  const std::int64_t grain =
+      250000 / std::max<std::int64_t>(z.og * z.patch * 4 * images.lanes * block, 1) + 1;
   const T* weight = call.weight;
   const T* bias = call.bias;
   T* all_y = call.y;
@@ -164,8 +165,7 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   const std::int64_t outputs = sizes.outputs;
   parallel_for(groups * blocks, grain, [=](std::int64_t begin, std::int64_t end) {
     T* scratch = scratches + thread_index() * scratch_size;
-    std::uint8_t* chosen =
-        all_choice == nullptr ? nullptr : chosen_scratches + thread_index() * chosen_size;
+    std::uint8_t* chosen = all_choice == nullptr ? nullptr : chosen_scratches + thread_index() * chosen_size;
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t image_group = unit / blocks / z.groups;
       const std::int64_t group = unit / blocks % z.groups;

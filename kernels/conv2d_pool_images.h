@@ -25,8 +25,8 @@ inline Size2 pool_cover(const Conv2dSizes& z) {
 }
 
 /// True when an image in each lane is the faster way: the batch fills the vectors, as many images fit into
-/// the second-level cache, and to turn a position's results (about four times the work per element) costs less
-/// than to pack what it reads.
+/// the second-level cache, and to turn a position's results (about four times the work per element) costs
+/// less than to pack what it reads.
 template <class T>
 bool images_fill_lanes(const Conv2dPoolSizes& sizes);
 
