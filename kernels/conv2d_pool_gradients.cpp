@@ -240,7 +240,8 @@ void weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, const 
   // Images at a time, for which a channel's sums are read and written once; and channels, so that images and
   // terms stay in the first-level cache.
   constexpr std::int64_t image_elements = 24576 / sizeof(T);
-  const std::int64_t together = std::clamp<std::int64_t>(image_elements / rows.image(), 1, 4);
+  const std::int64_t together =
+      std::clamp<std::int64_t>(image_elements / std::max<std::int64_t>(rows.image(), 1), 1, 4);
   const std::int64_t image_size = together * rows.image() + slack;
   constexpr std::int64_t most_channels = 128;
   const std::int64_t group_channels =

@@ -22,7 +22,9 @@ struct Case {
 const std::vector<Case> cases{{{9, 20, 12, 12}, 50, {}},
                               {{1, 64, 14, 14}, 64, {.padding = 1, .relu = true}},
                               {{5, 4, 30, 31}, 6, {.stride = 2, .groups = 2}},
-                              {{3, 2, 9, 11}, 7, {.dilation = {1, 2}, .relu = true}}};
+                              {{3, 2, 9, 11}, 7, {.dilation = {1, 2}, .relu = true}},
+                              {{64, 6, 14, 14}, 8, {.relu = true}},
+                              {{31, 4, 9, 12}, 6, {.stride = {2, 1}, .padding = {1, 0}, .groups = 2}}};
 
 Tensor random_tensor(const Shape& shape, std::uint64_t seed, Device device = Device::cpu()) {
   return to_tensor({shape, random_values(shape.numel(), -1, 1, seed)}, DType::float32, device);

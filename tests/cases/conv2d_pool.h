@@ -79,6 +79,10 @@ inline std::vector<OpCase> conv2d_pool() {
   add("long_rows", {1, 1, 4, 1023}, 2, 3);
   add("wide_kernel", {2, 3, 9, 20}, 4, {2, 9}, {.relu = true});
   use_small_values(add("deep_sums", {2, 40, 6, 6}, 20, 3, {.padding = 1}));
+  // Batches that fill vectors with an image in each lane.
+  add("image_lanes", {32, 4, 10, 9}, 5, {3, 4}, {.padding = {1, 2}, .relu = true});
+  add("image_lanes_one_empty", {31, 4, 9, 12}, 6, 3, {.stride = {2, 1}, .dilation = {1, 2}, .groups = 2});
+  add("image_lanes_many_positions", {16, 3, 20, 18}, 2, 5, {.relu = true});
   // The layers of LeNet, LeNet-5 and of a small network for 32 x 32 pixels (a few images for the tests).
   add("lenet_conv1_3", {3, 1, 28, 28}, 20, 5);
   add("lenet_conv2_3", {3, 20, 12, 12}, 50, 5);
