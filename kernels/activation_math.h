@@ -6,6 +6,7 @@
 
 #include "gnn/kernels/activation.h"
 #include "gnn/kernels/fast_exp.h"
+#include "gnn/kernels/fast_normal.h"
 
 namespace gnn::kernels {
 
@@ -25,7 +26,7 @@ struct LeakyRelu {
 template <class T>
 struct Elu {
   T alpha;
-  GNN_HD T value(T x) const { return x > T(0) ? x : alpha * expm1_of_negative(x); }
+  GNN_HD T value(T x) const { return x > T(0) ? x : alpha * expm1_of(x); }
   GNN_HD T derivative(T x) const { return x > T(0) ? T(1) : alpha * exp_of(x); }
 };
 
@@ -50,12 +51,12 @@ struct Tanh {
 
 template <class T>
 struct Gelu {
-  static constexpr T sqrt_half = T(0.70710678118654752440);
   static constexpr T density_scale = T(0.39894228040143267794);  // 1 / sqrt(2 pi)
-  // erfc, not 1 + erf: for large negative x the sum would cancel to 0.
-  GNN_HD static T cumulative(T x) { return T(0.5) * std::erfc(-x * sqrt_half); }
-  GNN_HD T value(T x) const { return x * cumulative(x); }
-  GNN_HD T derivative(T x) const { return cumulative(x) + x * density_scale * exp_of(T(-0.5) * x * x); }
+  GNN_HD T value(T x) const { return x * normal_of(x).cumulative; }
+  GNN_HD T derivative(T x) const {
+    const NormalValue<T> normal = normal_of(x);
+    return normal.cumulative + x * density_scale * normal.bell;
+  }
 };
 
 template <class T>

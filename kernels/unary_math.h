@@ -1,12 +1,15 @@
 #pragma once
 
 // The functions of kernels/unary.h and their derivatives for one number, for both back ends. A derivative
-// takes the argument x or the result y, as its parameter says. Not installed.
+// takes the argument x or the result y, as its parameter says. Those with fast_value() and fast_derivative()
+// have them for the CPU's float32, for the x where is_fast(x). Not installed.
 
 #include <cmath>
 
 #include "gnn/core/export.h"
 #include "gnn/kernels/fast_exp.h"
+#include "gnn/kernels/fast_log.h"
+#include "gnn/kernels/fast_sincos.h"
 #include "gnn/kernels/unary.h"
 
 namespace gnn::kernels {
@@ -27,6 +30,9 @@ template <class T>
 struct Cos {
   GNN_HD T value(T x) const { return std::cos(x); }
   GNN_HD T derivative(T x) const { return -std::sin(x); }
+  static bool is_fast(T x) { return std::fabs(x) <= sincos_limit; }
+  static T fast_value(T x) { return fast_cos(x); }
+  static T fast_derivative(T x) { return -fast_sin(x); }
 };
 
 template <class T>
@@ -37,7 +43,7 @@ struct Exp {
 
 template <class T>
 struct Expm1 {
-  GNN_HD T value(T x) const { return std::expm1(x); }
+  GNN_HD T value(T x) const { return expm1_of(x); }
   GNN_HD T derivative(T y) const { return y + T(1); }
 };
 
@@ -49,13 +55,13 @@ struct Floor {
 
 template <class T>
 struct Log {
-  GNN_HD T value(T x) const { return std::log(x); }
+  GNN_HD T value(T x) const { return log_of(x); }
   GNN_HD T derivative(T x) const { return T(1) / x; }
 };
 
 template <class T>
 struct Log1p {
-  GNN_HD T value(T x) const { return std::log1p(x); }
+  GNN_HD T value(T x) const { return log1p_of(x); }
   GNN_HD T derivative(T x) const { return T(1) / (T(1) + x); }
 };
 
@@ -93,6 +99,9 @@ template <class T>
 struct Sin {
   GNN_HD T value(T x) const { return std::sin(x); }
   GNN_HD T derivative(T x) const { return std::cos(x); }
+  static bool is_fast(T x) { return std::fabs(x) <= sincos_limit; }
+  static T fast_value(T x) { return fast_sin(x); }
+  static T fast_derivative(T x) { return fast_cos(x); }
 };
 
 template <class T>
