@@ -6,8 +6,9 @@
 namespace gnn::kernels {
 namespace {
 
-constexpr std::int64_t chunk = 64;      // outputs of a row that are summed side by side
-constexpr std::int64_t wide = 16;       // windows of this width and more are summed one by one, along the row
+constexpr std::int64_t chunk = 64;  // outputs of a row that are summed side by side
+constexpr std::int64_t wide = 16;   // windows of this width and more are summed one by one, along the row,
+constexpr std::int64_t few = 4;     // and where a row has no more of them
 constexpr std::int64_t run_lanes = 16;  // partial sums along a row
 
 /// What an output's sum is divided by.
@@ -43,8 +44,12 @@ inline void wide_row(const T* image, const AveragePool& pool, const PoolShape& s
   for (std::int64_t ow = 0; ow < shape.out.w; ++ow) {
     const auto columns = window_span(ow, w.size.w, w.stride.w, w.padding.w, shape.in.w);
     T sum = 0;
-    for (std::int64_t h = rows.begin; h < rows.end; ++h) {
-      sum += sum_run(image + h * shape.in.w + columns.begin, columns.end - columns.begin);
+    if (columns.begin == 0 && columns.end == shape.in.w) {  // whole rows, as in global pooling
+      sum = sum_run(image + rows.begin * shape.in.w, (rows.end - rows.begin) * shape.in.w);
+    } else {
+      for (std::int64_t h = rows.begin; h < rows.end; ++h) {
+        sum += sum_run(image + h * shape.in.w + columns.begin, columns.end - columns.begin);
+      }
     }
     y[ow] = sum / divisor<T>(pool, shape, rows, ow);
   }
@@ -110,7 +115,7 @@ void forward(const T* x, const AveragePool& pool, const PoolShape& shape, T* y) 
         continue;
       }
       const auto rows = window_span(oh, w.size.h, w.stride.h, w.padding.h, shape.in.h);
-      if (w.size.w >= wide) {
+      if (w.size.w >= wide || shape.out.w <= few) {
         wide_row(image, pool, shape, rows, out);
       } else {
         narrow_row(image, pool, shape, rows, out);

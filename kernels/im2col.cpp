@@ -3,25 +3,23 @@
 #include <algorithm>
 
 #include "gnn/core/check.h"
-#include "gnn/kernels/im2col_math.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/pool_window.h"
 
 namespace gnn::kernels {
 namespace {
 
-// Element j of line ((n, c, r, s), i) of the columns.
-template <class T>
-T im2col_element(const Im2colSizes& z, const T* x, std::int64_t line, std::int64_t j) {
-  const std::int64_t i = line % z.oh;
-  const std::int64_t row = line / z.oh;
-  const std::int64_t s = row % z.kernel_w;
-  const std::int64_t r = row / z.kernel_w % z.kernel_h;
-  const std::int64_t plane = row / (z.kernel_w * z.kernel_h);
-  const std::int64_t y = i * z.stride_h - z.padding_h + r * z.dilation_h;
-  const std::int64_t column = j * z.stride_w - z.padding_w + s * z.dilation_w;
-  const bool inside = y >= 0 && y < z.h && column >= 0 && column < z.w;
-  return inside ? x[(plane * z.h + y) * z.w + column] : T{0};
-}
+/// A row of the columns, (n, c, r, s) and i, and the row of the image that it is taken from.
+struct Line {
+  std::int64_t plane, r, s, i;
+
+  /// The row of the image; outside it for padding.
+  std::int64_t image_row(const Im2colSizes& z) const {
+    return i * z.stride_h - z.padding_h + r * z.dilation_h;
+  }
+  /// The column of the image for the first column.
+  std::int64_t offset(const Im2colSizes& z) const { return s * z.dilation_w - z.padding_w; }
+};
 
 }  // namespace
 
@@ -53,11 +51,29 @@ void Im2col::cpu(const Tensor& x, Tensor& columns, const Im2colParameters& param
     const T* in = x.data<T>();
     T* out = columns.mutable_data<T>();
     const std::int64_t lines = columns.numel() / z.ow;
-    parallel_for(lines, elementwise_grain / z.ow + 1, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t line = begin; line < end; ++line) {
-        for (std::int64_t j = 0; j < z.ow; ++j) out[line * z.ow + j] = im2col_element(z, in, line, j);
-      }
-    });
+    parallel_for<elementwise_isa<T>>(
+        lines, elementwise_grain / z.ow + 1, [=](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t l = begin; l < end; ++l) {
+            const std::int64_t row = l / z.oh;
+            const Line line{row / (z.kernel_w * z.kernel_h), row / z.kernel_w % z.kernel_h, row % z.kernel_w,
+                            l % z.oh};
+            T* to = out + l * z.ow;
+            const std::int64_t y = line.image_row(z);
+            if (y < 0 || y >= z.h) {
+              std::fill_n(to, z.ow, T{0});
+              continue;
+            }
+            const TapRange inside = tap_range(line.offset(z), z.stride_w, z.w, z.ow);
+            const T* from = in + (line.plane * z.h + y) * z.w + line.offset(z);
+            std::fill(to, to + inside.begin, T{0});
+            if (z.stride_w == 1) {
+              std::copy(from + inside.begin, from + inside.end, to + inside.begin);
+            } else {
+              for (std::int64_t j = inside.begin; j < inside.end; ++j) to[j] = from[j * z.stride_w];
+            }
+            std::fill(to + inside.end, to + z.ow, T{0});
+          }
+        });
   });
 }
 
@@ -68,10 +84,30 @@ void Col2im::cpu(const Tensor& columns, Tensor& x, const Im2colParameters& param
     using T = typename decltype(type)::type;
     const T* in = columns.data<T>();
     T* out = x.mutable_data<T>();
-    const std::int64_t work = z.kernel_h * z.kernel_w;
-    parallel_for(x.numel(), elementwise_grain / work + 1, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) out[i] = col2im_element(z, in, i);
-    });
+    // A plane at a time is scattered in order of (r, s): each pixel's sum is the one that is gathered.
+    const std::int64_t work = z.h * z.w + z.kernel_h * z.kernel_w * z.oh * z.ow;
+    parallel_for<elementwise_isa<T>>(
+        z.n * z.c, elementwise_grain / work + 1, [=](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t plane = begin; plane < end; ++plane) {
+            T* image = out + plane * z.h * z.w;
+            std::fill_n(image, z.h * z.w, T{0});
+            const T* from = in + plane * z.kernel_h * z.kernel_w * z.oh * z.ow;
+            for (std::int64_t tap = 0; tap < z.kernel_h * z.kernel_w; ++tap) {
+              for (std::int64_t i = 0; i < z.oh; ++i, from += z.ow) {
+                const Line line{plane, tap / z.kernel_w, tap % z.kernel_w, i};
+                const std::int64_t y = line.image_row(z);
+                if (y < 0 || y >= z.h) continue;
+                const TapRange inside = tap_range(line.offset(z), z.stride_w, z.w, z.ow);
+                T* to = image + y * z.w + line.offset(z);
+                if (z.stride_w == 1) {
+                  for (std::int64_t j = inside.begin; j < inside.end; ++j) to[j] += from[j];
+                } else {
+                  for (std::int64_t j = inside.begin; j < inside.end; ++j) to[j * z.stride_w] += from[j];
+                }
+              }
+            }
+          }
+        });
   });
 }
 
