@@ -44,9 +44,14 @@ std::vector<std::string> take_reports();
 /// Launches of each kernel since the last call of this function, by demangled name.
 std::map<std::string, std::uint64_t> take_launches();
 
-/// The math modes (cublasMath_t) that float32 products were computed with since the last call of this
+/// The compute types (cublasComputeType_t) that float32 products asked for since the last call of this
 /// function; the emulation computes them all alike.
-std::set<int> take_math_modes();
+std::set<int> take_compute_types();
+
+/// Whether cuBLAS does bias, ReLU and bias gradients with a product, which it need not for every problem: it
+/// finds no algorithm, or refuses the one that it found.
+enum class EpilogueRefusal { none, by_heuristic, by_matmul };
+void refuse_epilogues(EpilogueRefusal where);
 
 /// Device allocations (cudaMalloc, cudaMallocAsync) and pinned ones that are live.
 std::size_t live_allocations();

@@ -1,7 +1,7 @@
 // What libgnn asks of CUDA: how many calls a captured step makes, what it makes of calls that fail in one,
 // and which mode products are computed in.
 
-#include <cublas_v2.h>
+#include <cublasLt.h>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
@@ -284,23 +284,23 @@ TEST_F(CudaCalls, AFaultInAReplayIsAnError) {
   gnn::empty_cache(cuda);
 }
 
-TEST(MatmulPrecision, ChoosesTheMathMode) {
+TEST(MatmulPrecision, ChoosesTheComputeType) {
   EXPECT_EQ(gnn::get_float32_matmul_precision(), "highest");
   const Tensor a = gnn::zeros({4, 4}, {.device = cuda});
-  const auto modes = [&] {
-    gnn::emulation::take_math_modes();
+  const auto types = [&] {
+    gnn::emulation::take_compute_types();
     gnn::matmul(a, a);
     gnn::conv2d(gnn::zeros({1, 1, 4, 4}, {.device = cuda}), gnn::zeros({2, 1, 2, 2}, {.device = cuda}));
-    return gnn::emulation::take_math_modes();
+    return gnn::emulation::take_compute_types();
   };
-  EXPECT_EQ(modes(), std::set<int>{CUBLAS_DEFAULT_MATH});
+  EXPECT_EQ(types(), std::set<int>{CUBLAS_COMPUTE_32F});
   gnn::set_float32_matmul_precision("high");
   EXPECT_EQ(gnn::get_float32_matmul_precision(), "high");
-  EXPECT_EQ(modes(), std::set<int>{CUBLAS_TF32_TENSOR_OP_MATH});
+  EXPECT_EQ(types(), std::set<int>{CUBLAS_COMPUTE_32F_FAST_TF32});
   EXPECT_THROW(gnn::set_float32_matmul_precision("medium"), gnn::ValueError);
   EXPECT_EQ(gnn::get_float32_matmul_precision(), "high");
   gnn::set_float32_matmul_precision("highest");
-  EXPECT_EQ(modes(), std::set<int>{CUBLAS_DEFAULT_MATH});
+  EXPECT_EQ(types(), std::set<int>{CUBLAS_COMPUTE_32F});
 }
 
 }  // namespace
