@@ -6,7 +6,6 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,7 +77,7 @@ class MatmulPlan {
   }
 
   /// False when cuBLAS has no algorithm: not every epilogue exists for every problem.
-  bool possible() const { return algorithm_.has_value(); }
+  bool possible() const { return possible_; }
 
   /// Multiplies on `stream`; `vector` is the bias that the epilogue reads or writes, if any. Returns false,
   /// and from then on possible() does, when cuBLAS refuses its own algorithm.
@@ -89,10 +88,10 @@ class MatmulPlan {
     if (workspace_bytes_ > 0)
       workspace = empty({static_cast<std::int64_t>(workspace_bytes_)}, {DType::uint8, device});
     const cublasStatus_t status = cublasLtMatmul(
-        handle, desc_.get(), alpha, a, a_.get(), b, b_.get(), beta, d, d_.get(), d, d_.get(), &*algorithm_,
+        handle, desc_.get(), alpha, a, a_.get(), b, b_.get(), beta, d, d_.get(), d, d_.get(), &algorithm_,
         workspace_bytes_ > 0 ? workspace.mutable_raw_data() : nullptr, workspace_bytes_, stream);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED) {
-      algorithm_.reset();
+      possible_ = false;
       return false;
     }
     check_cublas(status, "cublasLtMatmul");
@@ -148,12 +147,14 @@ class MatmulPlan {
     check_cublas(status, "cublasLtMatmulAlgoGetHeuristic");
     if (best.state != CUBLAS_STATUS_SUCCESS) return;
     algorithm_ = best.algo;
+    possible_ = true;
     workspace_bytes_ = best.workspaceSize;
   }
 
   MatrixLayout a_, b_, d_;
   MatmulDesc desc_;
-  std::optional<cublasLtMatmulAlgo_t> algorithm_;
+  cublasLtMatmulAlgo_t algorithm_{};
+  bool possible_ = false;
   std::size_t workspace_bytes_ = 0;
 };
 
