@@ -4,7 +4,6 @@
 #include <string>
 
 #include "gnn/core/precision.h"
-#include "gnn/kernels/activation_math.h"
 #include "gnn/kernels/cublas_lt.cuh"
 #include "gnn/kernels/gemm_call.h"
 
@@ -58,17 +57,16 @@ bool multiply(const GemmCall<T>& call, cublasLtEpilogue_t epilogue, const T* vec
                                      call.c, vector, device, scope.stream());
 }
 
-/// c = act(beta · c + bias), for a call without a product in it or after one that cuBLAS did alone.
+/// c = beta · c + bias, for a call without a product in it or after one that cuBLAS did alone.
 template <class T>
 __global__ void __launch_bounds__(elementwise_block)
     finish_kernel(T* c, std::int64_t rows, std::int64_t columns, std::int64_t stride, std::int64_t per_matrix,
-                  std::int64_t step, T beta, const T* bias, bool relu) {
+                  std::int64_t step, T beta, const T* bias) {
   for (std::int64_t i = global_thread(); i < rows * columns; i += grid_threads()) {
     const std::int64_t row = i / columns;
     T& target = c[row / per_matrix * step + row % per_matrix * stride + i % columns];
-    T value = beta == T{0} ? T{0} : beta * target;
-    if (bias != nullptr) value += bias[i % columns];
-    target = relu ? Relu<T>{}.value(value) : value;
+    const T value = beta == T{0} ? T{0} : beta * target;
+    target = bias == nullptr ? value : value + bias[i % columns];
   }
 }
 
@@ -76,13 +74,7 @@ template <class T>
 void finish(const GemmCall<T>& call, T beta, Device device) {
   const std::int64_t rows = call.batch * call.m;
   launch(finish_kernel<T>, elementwise_grid(rows * call.n), elementwise_block, 0, device, call.c, rows,
-         call.n, call.c_stride, call.m, call.c_step, beta, call.column_bias, call.relu);
-}
-
-template <class T>
-cublasLtEpilogue_t epilogue_of(const GemmCall<T>& call) {
-  if (call.column_bias != nullptr) return call.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
-  return call.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
+         call.n, call.c_stride, call.m, call.c_step, beta, call.column_bias);
 }
 
 template <class T>
@@ -96,10 +88,11 @@ template <class T>
 void gemm_cuda(const GemmCall<T>& call, Device device) {
   if (is_empty(call)) return;
   if (call.k == 0) return finish(call, call.beta, device);  // cuBLAS takes no empty matrix
-  const cublasLtEpilogue_t epilogue = epilogue_of(call);
-  if (multiply(call, epilogue, call.column_bias, device)) return;
-  if (epilogue != CUBLASLT_EPILOGUE_DEFAULT && multiply<T>(call, CUBLASLT_EPILOGUE_DEFAULT, nullptr, device))
-    return finish(call, T{1}, device);
+  if (call.column_bias != nullptr && multiply(call, CUBLASLT_EPILOGUE_BIAS, call.column_bias, device)) return;
+  if (multiply<T>(call, CUBLASLT_EPILOGUE_DEFAULT, nullptr, device)) {
+    if (call.column_bias != nullptr) finish(call, T{1}, device);
+    return;
+  }
   throw CudaError(std::string(KernelScope::current()) + ": cuBLAS has no algorithm for a product of " +
                   std::to_string(call.m) + " x " + std::to_string(call.k) + " and " + std::to_string(call.k) +
                   " x " + std::to_string(call.n) + " matrices on " + device.to_string());

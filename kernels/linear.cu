@@ -50,8 +50,8 @@ void LinearForward::cuda(const Tensor& x, const Tensor& weight, const Tensor& bi
     GemmCall<T> call = make_gemm_call<T>(x, weight, y, {.trans_b = true});
     detail::check_linear_vector(name, "bias", bias, y);
     if (bias.defined()) call.column_bias = bias.data<T>();
-    call.relu = relu;
     gemm_cuda(call, y.device());
+    if (relu) ActivationForward::cuda(y, y, Activation::relu, {});
   });
 }
 

@@ -9,7 +9,7 @@
 
 namespace gnn::kernels {
 
-/// y; bias and ReLU are applied where the product is written. NaN stays NaN.
+/// y. The bias, on the CPU the ReLU as well, is applied where the product is written. NaN stays NaN.
 struct GNN_API LinearForward {
   static constexpr const char* name = "linear_forward";
   static void cpu(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y, bool relu);

@@ -9,8 +9,8 @@ namespace gnn {
 /// DeviceError.
 GNN_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-/// relu(linear(x, weight, bias)) in one op: what the ReLU is applied to is never stored, and on CUDA bias and
-/// ReLU need no launch of their own. On the CPU bitwise the separate functions' result. chain() and
+/// relu(linear(x, weight, bias)) in one op: what the ReLU is applied to is not kept, and on CUDA its gradient
+/// and that of the bias are one launch. On the CPU bitwise the separate functions' result. chain() and
 /// Sequential find this function by themselves. Throws as linear() does.
 GNN_API Tensor linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 

@@ -48,7 +48,7 @@ std::map<std::string, std::uint64_t> take_launches();
 /// function; the emulation computes them all alike.
 std::set<int> take_compute_types();
 
-/// Whether cuBLAS does bias, ReLU and bias gradients with a product, which it need not for every problem: it
+/// Whether cuBLAS does biases and their gradients with a product, which it need not for every problem: it
 /// finds no algorithm, or refuses the one that it found.
 enum class EpilogueRefusal { none, by_heuristic, by_matmul };
 void refuse_epilogues(EpilogueRefusal where);

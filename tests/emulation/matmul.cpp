@@ -100,7 +100,7 @@ void Matrix::set(std::int64_t index, std::int64_t row, std::int64_t column, doub
 }
 
 bool Matmul::reads_vector() const {
-  return (epilogue & CUBLASLT_EPILOGUE_BIAS) != 0;
+  return epilogue == CUBLASLT_EPILOGUE_BIAS;
 }
 
 bool Matmul::writes_vector() const {
@@ -196,13 +196,6 @@ void Matmul::finish(std::int64_t i) const {
     for (std::int64_t column = 0; column < n; ++column) {
       for (std::int64_t row = 0; row < m; ++row)
         d.set(i, row, column, d.get(i, row, column) + bias.get(0, row, 0));
-    }
-  }
-  if ((epilogue & CUBLASLT_EPILOGUE_RELU) != 0) {
-    for (std::int64_t column = 0; column < n; ++column) {
-      for (std::int64_t row = 0; row < m; ++row) {
-        if (d.get(i, row, column) < 0) d.set(i, row, column, 0);
-      }
     }
   }
   if (writes_vector()) {
