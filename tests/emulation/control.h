@@ -48,10 +48,10 @@ std::map<std::string, std::uint64_t> take_launches();
 /// function; the emulation computes them all alike.
 std::set<int> take_compute_types();
 
-/// Whether cuBLAS does biases and their gradients with a product, which it need not for every problem: it
-/// finds no algorithm, or refuses the one that it found.
-enum class EpilogueRefusal { none, by_heuristic, by_matmul };
-void refuse_epilogues(EpilogueRefusal where);
+/// What cuBLAS cannot do. It need not do biases and their gradients with every product: then it finds no
+/// algorithm, or refuses the one that it found.
+enum class CublasRefusal { nothing, epilogues_by_heuristic, epilogues_by_matmul, products };
+void refuse_in_cublas(CublasRefusal what);
 
 /// Device allocations (cudaMalloc, cudaMallocAsync) and pinned ones that are live.
 std::size_t live_allocations();

@@ -111,7 +111,7 @@ std::set<int>& compute_types() {
   static auto& types = *new std::set<int>;
   return types;
 }
-EpilogueRefusal refusal = EpilogueRefusal::none;
+CublasRefusal refusal = CublasRefusal::nothing;
 
 template <class Field>
 cublasStatus_t put(Field& field, const void* value, std::size_t bytes) {
@@ -233,9 +233,9 @@ std::set<int> take_compute_types() {
   return std::exchange(compute_types(), {});
 }
 
-void refuse_epilogues(EpilogueRefusal where) {
+void refuse_in_cublas(CublasRefusal what) {
   const std::lock_guard lock(runtime_mutex());
-  refusal = where;
+  refusal = what;
 }
 
 }  // namespace gnn::emulation
@@ -381,7 +381,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   if (!problem.exists() || wishes == nullptr || requested < 1) return CUBLAS_STATUS_INVALID_VALUE;
   if (const cublasStatus_t status = problem.check(); status != CUBLAS_STATUS_SUCCESS) return status;
   const bool plain = problem.description->epilogue == CUBLASLT_EPILOGUE_DEFAULT;
-  if (!plain && refusal == EpilogueRefusal::by_heuristic) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (!plain && refusal == CublasRefusal::epilogues_by_heuristic) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (refusal == CublasRefusal::products) return CUBLAS_STATUS_SUCCESS;  // *found = 0 says so as well
   Algorithm algorithm;
   algorithm.problem = problem.fingerprint();
   const std::uint32_t alignment[] = {wishes->alignment_a, wishes->alignment_b, wishes->alignment_c,
@@ -414,7 +415,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     return CUBLAS_STATUS_INVALID_VALUE;
   if (const cublasStatus_t status = problem.check(); status != CUBLAS_STATUS_SUCCESS) return status;
   const Description& description = *problem.description;
-  if (description.epilogue != CUBLASLT_EPILOGUE_DEFAULT && refusal == EpilogueRefusal::by_matmul)
+  if (description.epilogue != CUBLASLT_EPILOGUE_DEFAULT && refusal == CublasRefusal::epilogues_by_matmul)
     return CUBLAS_STATUS_NOT_SUPPORTED;
   const void* const data[4] = {a, b, c, d};
   if (algorithm != nullptr) {

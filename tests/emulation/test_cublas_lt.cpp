@@ -129,7 +129,7 @@ class CublasLt : public ::testing::Test {
  protected:
   void SetUp() override { take_reports(); }
   void TearDown() override {
-    refuse_epilogues(EpilogueRefusal::none);
+    refuse_in_cublas(CublasRefusal::nothing);
     EXPECT_EQ(take_reports(), expected_reports);
   }
 
@@ -225,15 +225,15 @@ TEST_F(CublasLt, RefusesEpilogues) {
   Call call;
   call.epilogue = CUBLASLT_EPILOGUE_BIAS;
   call.vector = upload(bias);
-  refuse_epilogues(EpilogueRefusal::by_heuristic);
+  refuse_in_cublas(CublasRefusal::epilogues_by_heuristic);
   EXPECT_EQ(call(da, db, dd), CUBLAS_STATUS_NOT_SUPPORTED);
   EXPECT_EQ(call.found, 0);
-  refuse_epilogues(EpilogueRefusal::by_matmul);
+  refuse_in_cublas(CublasRefusal::epilogues_by_matmul);
   EXPECT_EQ(call(da, db, dd), CUBLAS_STATUS_NOT_SUPPORTED);
   EXPECT_EQ(call.found, 1);
   EXPECT_EQ(download(dd, ones.size()), ones);
   call.epilogue = CUBLASLT_EPILOGUE_RELU;  // which is not emulated
-  refuse_epilogues(EpilogueRefusal::none);
+  refuse_in_cublas(CublasRefusal::nothing);
   EXPECT_EQ(call(da, db, dd), CUBLAS_STATUS_NOT_SUPPORTED);
 }
 

@@ -359,19 +359,35 @@ LinearResults linear_results(gnn::DType dtype) {
 
 /// cuBLAS need not have an algorithm for every epilogue; then libgnn does its work in a launch of its own.
 TEST(Linear, ResultsAreTheSameWithoutEpilogues) {
-  using gnn::emulation::EpilogueRefusal;
+  using gnn::emulation::CublasRefusal;
   for (const gnn::DType dtype : {gnn::DType::float32, gnn::DType::float64}) {
     const LinearResults want = linear_results(dtype);
-    for (const EpilogueRefusal refusal : {EpilogueRefusal::by_heuristic, EpilogueRefusal::by_matmul}) {
-      gnn::emulation::refuse_epilogues(refusal);
+    for (const CublasRefusal refusal :
+         {CublasRefusal::epilogues_by_heuristic, CublasRefusal::epilogues_by_matmul}) {
+      gnn::emulation::refuse_in_cublas(refusal);
       LinearResults got;
       std::thread([&] { got = linear_results(dtype); }).join();  // which knows no algorithms from before
-      gnn::emulation::refuse_epilogues(EpilogueRefusal::none);
+      gnn::emulation::refuse_in_cublas(CublasRefusal::nothing);
       EXPECT_EQ(got.values, want.values);
       // Two biases, and the sums for one's gradient; the other's are the ReLU's.
       EXPECT_EQ(got.launches, want.launches + 3);
     }
   }
+}
+
+TEST(Matmul, WithoutAnAlgorithmItSaysForWhat) {
+  gnn::emulation::refuse_in_cublas(gnn::emulation::CublasRefusal::products);
+  std::string words;
+  try {
+    gnn::matmul(gnn::zeros({3, 1234}, {.device = cuda}), gnn::zeros({1234, 7}, {.device = cuda}));
+  } catch (const gnn::CudaError& error) {
+    words = error.what();
+  }
+  gnn::emulation::refuse_in_cublas(gnn::emulation::CublasRefusal::nothing);
+  EXPECT_NE(
+      words.find("gemm: cuBLAS has no algorithm for a product of 3 x 1234 and 1234 x 7 matrices on cuda:0"),
+      std::string::npos)
+      << words;
 }
 
 TEST(MatmulPrecision, ChoosesTheComputeType) {
