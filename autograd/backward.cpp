@@ -38,7 +38,8 @@ void check_gradient(const char* op, std::size_t input, const Tensor& grad, const
 /// One backward pass from one result.
 class Pass {
  public:
-  Pass(const std::shared_ptr<Node>& root, Tensor grad, bool retain) : retain_(retain) {
+  /// An undefined gradient is 1, for the node of a loss.
+  Pass(const std::shared_ptr<Node>& root, Tensor grad, bool retain) : root_(root.get()), retain_(retain) {
     collect(root);
     pending_[root.get()] = std::move(grad);
   }
@@ -46,7 +47,7 @@ class Pass {
   void run() {
     for (std::shared_ptr<Node>& node : nodes_) {
       const Tensor grad = std::move(pending_[node.get()]);
-      if (grad.defined()) run_node(*node, grad);
+      if (grad.defined() || node.get() == root_) run_node(*node, grad);
       for (const Edge& edge : node->inputs) {
         if (edge.leaf != nullptr && --leaves_[edge.leaf.get()].uses == 0) complete(*edge.leaf);
       }
@@ -124,6 +125,7 @@ class Pass {
     }
   }
 
+  const Node* const root_;
   const bool retain_;
   std::vector<std::shared_ptr<Node>> nodes_;
   std::unordered_map<Node*, Tensor> pending_;
@@ -152,8 +154,10 @@ void Tensor::backward(const Tensor& grad, bool retain_graph) const {
         "backward: a gradient must be given for a tensor of shape {}; only a tensor of one element "
         "has the default gradient 1",
         shape());
-    seed = empty_like(*this);
-    kernels::run<kernels::Fill>(seed, 1.0);
+    if (is_leaf() || !impl_->autograd.node->is_loss) {
+      seed = empty_like(*this);
+      kernels::run<kernels::Fill>(seed, 1.0);
+    }
   }
   if (is_leaf()) {
     // Recorded as an identity, so that hooks and accumulation are the same as for any other use.

@@ -23,7 +23,7 @@ struct Edge {
 /// A recorded operation. Not installed.
 class Node {
  public:
-  Node(const char* op, std::vector<Edge> inputs, BackwardFunction backward);
+  Node(const char* op, std::vector<Edge> inputs, BackwardFunction backward, bool is_loss = false);
   /// Takes the tape behind it apart in a loop: the default would recurse once per operation and overflow the
   /// stack on a long tape.
   ~Node();
@@ -33,6 +33,7 @@ class Node {
   const char* const op;
   const std::uint64_t sequence;  // grows in the order of recording
   std::vector<Edge> inputs;
+  const bool is_loss;         // an undefined gradient is 1
   BackwardFunction backward;  // empty once it ran and was freed
 };
 

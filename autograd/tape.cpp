@@ -19,10 +19,11 @@ bool needs_grad(const Tensor& tensor) {
 
 }  // namespace
 
-Node::Node(const char* name, std::vector<Edge> edges, BackwardFunction function)
+Node::Node(const char* name, std::vector<Edge> edges, BackwardFunction function, bool loss)
     : op(name),
       sequence(next_sequence.fetch_add(1, std::memory_order_relaxed)),
       inputs(std::move(edges)),
+      is_loss(loss),
       backward(std::move(function)) {}
 
 Node::~Node() {
@@ -59,7 +60,10 @@ void Gradients::set(std::size_t index, Tensor grad) {
   grads_.at(index) = std::move(grad);
 }
 
-Tensor record(const char* op, Tensor result, std::span<const Tensor> inputs, BackwardFunction backward) {
+namespace {
+
+Tensor record(const char* op, Tensor result, std::span<const Tensor> inputs, BackwardFunction backward,
+              bool is_loss) {
   if (!recording || std::none_of(inputs.begin(), inputs.end(), needs_grad)) return result;
   std::vector<Edge> edges(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -71,13 +75,24 @@ Tensor record(const char* op, Tensor result, std::span<const Tensor> inputs, Bac
     edges[i].dtype = impl->dtype;
   }
   TensorAccess::impl(result)->autograd.node =
-      std::make_shared<Node>(op, std::move(edges), std::move(backward));
+      std::make_shared<Node>(op, std::move(edges), std::move(backward), is_loss);
   return result;
+}
+
+}  // namespace
+
+Tensor record(const char* op, Tensor result, std::span<const Tensor> inputs, BackwardFunction backward) {
+  return record(op, std::move(result), inputs, std::move(backward), false);
 }
 
 Tensor record(const char* op, Tensor result, std::initializer_list<Tensor> inputs,
               BackwardFunction backward) {
-  return record(op, std::move(result), std::span(inputs.begin(), inputs.size()), std::move(backward));
+  return record(op, std::move(result), std::span(inputs.begin(), inputs.size()), std::move(backward), false);
+}
+
+Tensor record_loss(const char* op, Tensor result, std::initializer_list<Tensor> inputs,
+                   BackwardFunction backward) {
+  return record(op, std::move(result), std::span(inputs.begin(), inputs.size()), std::move(backward), true);
 }
 
 bool is_recording(std::initializer_list<Tensor> inputs) {

@@ -74,6 +74,11 @@ GNN_API Tensor record(const char* op, Tensor result, std::initializer_list<Tenso
 GNN_API Tensor record(const char* op, Tensor result, std::span<const Tensor> inputs,
                       BackwardFunction backward);
 
+/// record() for a loss, a result that backward() usually starts from. The default gradient 1 is then not
+/// made, which on a GPU would be a launch of its own: `backward` must take an undefined `grad` for it, too.
+GNN_API Tensor record_loss(const char* op, Tensor result, std::initializer_list<Tensor> inputs,
+                           BackwardFunction backward);
+
 /// True when record() would record an operation on these inputs; for functions that save more for it.
 GNN_API bool is_recording(std::initializer_list<Tensor> inputs);
 

@@ -97,8 +97,7 @@ bool ImageSource::upload(Device device) {
 }
 
 void ImageSource::gather(const Tensor& indices, Tensor& inputs, Tensor& labels) const {
-  kernels::run<kernels::GatherBatch>(device_images_, indices, scale_, shift_, inputs);
-  kernels::run<kernels::GatherLabels>(device_labels_, indices, labels);
+  kernels::run<kernels::GatherBatch>(device_images_, device_labels_, indices, scale_, shift_, inputs, labels);
   const Stream stream = Stream::current(inputs.device());
   for (const Tensor* tensor : {&device_images_, &device_labels_, &indices}) tensor->record_stream(stream);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The update of the totals, shared by both back ends. Not installed.
+// What both back ends share. Not installed.
 
 #include <cmath>
 #include <cstdint>
@@ -8,6 +8,22 @@
 #include "gnn/core/export.h"
 
 namespace gnn::kernels {
+
+/// A logit and its class.
+template <class T>
+struct Candidate {
+  T value;
+  std::int64_t index;
+
+  /// Before `other` in order of prediction: NaN, then larger values; the first class of equal ones.
+  GNN_HD bool beats(const Candidate& other) const {
+    const bool is_nan = value != value;
+    const bool other_nan = other.value != other.value;
+    if (is_nan != other_nan) return is_nan;
+    if (!is_nan && value != other.value) return value > other.value;
+    return index < other.index;
+  }
+};
 
 GNN_HD inline void add_batch(double loss, std::int64_t samples, std::int64_t correct, double* totals) {
   totals[0] += 1;

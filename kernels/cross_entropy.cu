@@ -9,6 +9,13 @@
 namespace gnn::kernels {
 namespace {
 
+/// Threads of the kernels that are one block.
+constexpr int batch_block = 512;
+/// Where one block does all faster than three launches: no more than 16 samples to a warp, and few enough
+/// logits for one multiprocessor.
+constexpr std::int64_t one_block_samples = 256;
+constexpr std::int64_t one_block_logits = 8192;
+
 template <class T>
 struct Batch {
   const T* logits;
@@ -18,102 +25,147 @@ struct Batch {
   std::int64_t classes;
   std::int64_t ignore_index;
   T smoothing;
-  T* losses;
-  T* target_weights;
   T* dlogits;  // or nullptr
   unsigned long long* label_errors;
+
+  __device__ bool ignored(std::int64_t n) const { return labels[n] == ignore_index; }
+  __device__ bool valid(std::int64_t n) const { return labels[n] >= 0 && labels[n] < classes; }
+  /// A label out of range counts: its NaN is to be seen.
+  __device__ T target_weight(std::int64_t n) const {
+    if (ignored(n)) return T(0);
+    return weight == nullptr || !valid(n) ? T(1) : weight[labels[n]];
+  }
 };
 
-// A row is a warp's or a block's. It is read twice at most, the second time from a cache.
+/// What gradients of a mean are multiplied by.
+template <class T>
+__device__ __forceinline__ T factor_of(double divisor) {
+  const T count = static_cast<T>(divisor);
+  return count == T(0) ? T(0) : T(1) / count;
+}
+
+/// The loss of sample n, for all of its `Threads` threads, of which this one is number `rank`; writes
+/// `factor` times its gradient. A row is read twice at most, the second time from a cache.
 template <int Threads, class T>
-__global__ void __launch_bounds__(row_block, unspilled_blocks<T>) cross_entropy_kernel(Batch<T> batch) {
-  const int rank = static_cast<int>(threadIdx.x) % Threads;
-  constexpr int rows_per_block = row_block / Threads;
+__device__ __forceinline__ T sample_loss(const Batch<T>& batch, std::int64_t n, int rank, T factor) {
   const std::int64_t classes = batch.classes;
+  const T* const x = batch.logits + n * classes;
+  T* const dx = batch.dlogits == nullptr ? nullptr : batch.dlogits + n * classes;
+  const bool ignored = batch.ignored(n);
+  if (ignored || !batch.valid(n)) {
+    const T value = ignored ? T(0) : static_cast<T>(NAN);
+    if (rank == 0 && !ignored) atomicAdd(batch.label_errors, 1ull);
+    if (dx != nullptr) {
+      for (std::int64_t c = rank; c < classes; c += Threads) dx[c] = value;
+    }
+    return value;
+  }
+
+  const std::int64_t label = batch.labels[n];
+  const bool smooth = batch.smoothing > T(0);
+  ExpSum<T> total = ExpSum<T>::none();
+  T weight_sum = 0;
+  for (std::int64_t c = rank; c < classes; c += Threads) {
+    total.add(x[c]);
+    if (smooth) weight_sum += batch.weight == nullptr ? T(1) : batch.weight[c];
+  }
+  total = block_reduce<Threads>(total, CombineExpSums{});
+  if (smooth) weight_sum = block_reduce<Threads>(weight_sum, Plus{});
+  // -log p[c] = (largest - x[c]) + log(sum): no digits are lost to the size of the logits.
+  const T log_sum = std::log(total.sum);
+  const T target_weight = batch.target_weight(n);
+  const T loss = target_weight * ((total.largest - x[label]) + log_sum);
+
+  const T at_label = (T(1) - batch.smoothing) * target_weight;
+  const T at_all = batch.smoothing / static_cast<T>(classes);
+  if (dx == nullptr && !smooth) return loss;
+  const T scale = (at_label + at_all * weight_sum) / total.sum;
+  T all = 0;
+  for (std::int64_t c = rank; c < classes; c += Threads) {
+    const T w = batch.weight == nullptr ? T(1) : batch.weight[c];
+    if (smooth) all += w * ((total.largest - x[c]) + log_sum);
+    if (dx != nullptr) {
+      T value = std::exp(x[c] - total.largest) * scale;
+      if (smooth) value -= at_all * w;
+      dx[c] = (c == label ? value - at_label : value) * factor;
+    }
+  }
+  if (!smooth) return loss;
+  return (T(1) - batch.smoothing) * loss + at_all * block_reduce<Threads>(all, Plus{});
+}
+
+/// A loss for each sample, which is a warp's or a block's. Gradients are divided by *divisor, if there is
+/// one.
+template <int Threads, class T>
+__global__ void __launch_bounds__(row_block, unspilled_blocks<T>)
+    cross_entropy_kernel(Batch<T> batch, const double* divisor, T* losses) {
+  constexpr int rows_per_block = row_block / Threads;
+  const int rank = static_cast<int>(threadIdx.x) % Threads;
+  const T factor = divisor == nullptr ? T(1) : factor_of<T>(*divisor);
   std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * rows_per_block + threadIdx.x / Threads;
   for (; n < batch.samples; n += static_cast<std::int64_t>(gridDim.x) * rows_per_block) {
-    const T* const x = batch.logits + n * classes;
-    T* const dx = batch.dlogits == nullptr ? nullptr : batch.dlogits + n * classes;
-    const std::int64_t label = batch.labels[n];
-    const bool ignored = label == batch.ignore_index;
-    if (ignored || label < 0 || label >= classes) {
-      const T value = ignored ? T(0) : static_cast<T>(NAN);
-      if (rank == 0) {
-        batch.losses[n] = value;
-        batch.target_weights[n] = ignored ? T(0) : T(1);
-        if (!ignored) atomicAdd(batch.label_errors, 1ull);
-      }
-      if (dx != nullptr) {
-        for (std::int64_t c = rank; c < classes; c += Threads) dx[c] = value;
-      }
-      continue;
-    }
-
-    const bool smooth = batch.smoothing > T(0);
-    ExpSum<T> total = ExpSum<T>::none();
-    T weight_sum = 0;
-    for (std::int64_t c = rank; c < classes; c += Threads) {
-      total.add(x[c]);
-      if (smooth) weight_sum += batch.weight == nullptr ? T(1) : batch.weight[c];
-    }
-    total = block_reduce<Threads>(total, CombineExpSums{});
-    if (smooth) weight_sum = block_reduce<Threads>(weight_sum, Plus{});
-    // -log p[c] = (largest - x[c]) + log(sum): no digits are lost to the size of the logits.
-    const T log_sum = std::log(total.sum);
-    const T target_weight = batch.weight == nullptr ? T(1) : batch.weight[label];
-    T loss = target_weight * ((total.largest - x[label]) + log_sum);
-
-    const T at_label = (T(1) - batch.smoothing) * target_weight;
-    const T at_all = batch.smoothing / static_cast<T>(classes);
-    if (dx != nullptr || smooth) {
-      const T scale = (at_label + at_all * weight_sum) / total.sum;
-      T all = 0;
-      for (std::int64_t c = rank; c < classes; c += Threads) {
-        const T w = batch.weight == nullptr ? T(1) : batch.weight[c];
-        if (smooth) all += w * ((total.largest - x[c]) + log_sum);
-        if (dx != nullptr) {
-          T value = std::exp(x[c] - total.largest) * scale;
-          if (smooth) value -= at_all * w;
-          dx[c] = c == label ? value - at_label : value;
-        }
-      }
-      if (smooth) loss = (T(1) - batch.smoothing) * loss + at_all * block_reduce<Threads>(all, Plus{});
-    }
-    if (rank == 0) {
-      batch.losses[n] = loss;
-      batch.target_weights[n] = target_weight;
-    }
+    const T loss = sample_loss<Threads>(batch, n, rank, factor);
+    if (rank == 0) losses[n] = loss;
   }
 }
 
-// One block: a batch has thousands of samples at most. `mean` divides by the sum of the target weights.
+/// The sum of the batch's target weights, for every thread of a block.
+template <int Threads, class T>
+__device__ __forceinline__ double target_weight_sum(const Batch<T>& batch) {
+  double sum = 0;
+  for (std::int64_t n = threadIdx.x; n < batch.samples; n += Threads) sum += batch.target_weight(n);
+  return block_reduce<Threads>(sum, Plus{});
+}
+
+/// One block: the divisor of the mean, before the losses.
 template <class T>
-__global__ void __launch_bounds__(row_block)
-    cross_entropy_reduce_kernel(const T* losses, const T* target_weights, std::int64_t samples, bool mean,
-                                T* loss, T* divisor) {
+__global__ void __launch_bounds__(batch_block) cross_entropy_divisor_kernel(Batch<T> batch, double* divisor) {
+  const double sum = target_weight_sum<batch_block>(batch);
+  if (threadIdx.x == 0) *divisor = sum;
+}
+
+/// One block: the sum of the losses, over *divisor, if there is one.
+template <class T>
+__global__ void __launch_bounds__(batch_block)
+    cross_entropy_sum_kernel(const T* losses, std::int64_t samples, const double* divisor, T* loss) {
   double total = 0;
-  double count = 0;
-  for (std::int64_t n = threadIdx.x; n < samples; n += row_block) {
-    total += losses[n];
-    if (mean) count += target_weights[n];
+  for (std::int64_t n = threadIdx.x; n < samples; n += batch_block) total += losses[n];
+  total = block_reduce<batch_block>(total, Plus{});
+  if (threadIdx.x == 0) *loss = static_cast<T>(divisor == nullptr ? total : total / *divisor);
+}
+
+/// All of a small batch in one block: divisor, losses and gradients, the losses' sum or mean.
+template <class T>
+__global__ void __launch_bounds__(batch_block)
+    cross_entropy_batch_kernel(Batch<T> batch, bool mean, T* loss) {
+  const double divisor = mean ? target_weight_sum<batch_block>(batch) : 1.0;
+  const T factor = factor_of<T>(divisor);
+  const int rank = static_cast<int>(threadIdx.x) % 32;
+  double total = 0;
+  for (std::int64_t n = threadIdx.x / 32; n < batch.samples; n += batch_block / 32) {
+    const T value = sample_loss<32>(batch, n, rank, factor);
+    if (rank == 0) total += value;
   }
-  total = block_reduce<row_block>(total, Plus{});
-  if (mean) count = block_reduce<row_block>(count, Plus{});
-  if (threadIdx.x == 0) {
-    *loss = static_cast<T>(mean ? total / count : total);
-    if (mean) *divisor = static_cast<T>(count);
-  }
+  total = block_reduce<batch_block>(total, Plus{});
+  if (threadIdx.x == 0) *loss = static_cast<T>(mean ? total / divisor : total);
 }
 
 template <bool GradPerSample, class T>
 __global__ void __launch_bounds__(elementwise_block)
-    cross_entropy_backward_kernel(const T* dlogits, const T* grad, const T* divisor, std::int64_t classes,
-                                  std::int64_t count, T* dx) {
-  T scale = divisor == nullptr ? T(1) : *divisor;
-  scale = scale == T(0) ? T(0) : T(1) / scale;
-  if (!GradPerSample) scale *= *grad;
-  for (std::int64_t i = global_thread(); i < count; i += grid_threads()) {
-    dx[i] = dlogits[i] * (GradPerSample ? grad[i / classes] * scale : scale);
+    cross_entropy_backward_kernel(const T* dlogits, const T* grad, std::int64_t classes, std::int64_t count,
+                                  T* dx) {
+  for (std::int64_t i = global_thread(); i < count; i += grid_threads())
+    dx[i] = dlogits[i] * grad[GradPerSample ? i / classes : 0];
+}
+
+template <class T>
+void launch_samples(const Batch<T>& batch, const double* divisor, T* losses, Device device) {
+  if (batch.classes <= warp_row_limit) {
+    launch(cross_entropy_kernel<32, T>, row_grid(batch.samples, 32), row_block, 0, device, batch, divisor,
+           losses);
+  } else {
+    launch(cross_entropy_kernel<row_block, T>, row_grid(batch.samples, row_block), row_block, 0, device,
+           batch, divisor, losses);
   }
 }
 
@@ -147,12 +199,12 @@ std::int64_t take_cuda_label_errors(Device device) {
 }
 
 void CrossEntropyForward::cuda(const Tensor& logits, const Tensor& labels, const Tensor& weight,
-                               const CrossEntropyParameters& parameters, Tensor& losses,
-                               Tensor& target_weights, Tensor& dlogits) {
-  check_cross_entropy(logits, labels, weight, losses, target_weights, dlogits);
+                               const CrossEntropyParameters& parameters, Tensor& loss, Tensor& dlogits) {
+  check_cross_entropy(logits, labels, weight, loss, dlogits);
   dispatch_floating(name, logits.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    Tensor counter = label_error_counter(logits.device());
+    const Device device = logits.device();
+    Tensor counter = label_error_counter(device);
     const Batch<T> batch{logits.data<T>(),
                          labels.data<std::int64_t>(),
                          weight.defined() ? weight.data<T>() : nullptr,
@@ -160,32 +212,29 @@ void CrossEntropyForward::cuda(const Tensor& logits, const Tensor& labels, const
                          logits.shape()[1],
                          parameters.ignore_index,
                          static_cast<T>(parameters.label_smoothing),
-                         losses.mutable_data<T>(),
-                         target_weights.mutable_data<T>(),
                          dlogits.defined() ? dlogits.mutable_data<T>() : nullptr,
                          reinterpret_cast<unsigned long long*>(counter.mutable_data<std::int64_t>())};
-    if (batch.classes <= warp_row_limit) {
-      launch(cross_entropy_kernel<32, T>, row_grid(batch.samples, 32), row_block, 0, logits.device(), batch);
-    } else {
-      launch(cross_entropy_kernel<row_block, T>, row_grid(batch.samples, row_block), row_block, 0,
-             logits.device(), batch);
+    T* const result = loss.mutable_data<T>();
+    if (loss.dim() == 1) return launch_samples<T>(batch, nullptr, result, device);
+    if (batch.samples <= one_block_samples && logits.numel() <= one_block_logits) {
+      launch(cross_entropy_batch_kernel<T>, 1, batch_block, 0, device, batch, parameters.mean, result);
+      return;
     }
+    Tensor losses = empty({batch.samples}, logits.options());
+    Tensor divisor;
+    double* divide_by = nullptr;
+    if (parameters.mean) {
+      divisor = empty({}, {.dtype = DType::float64, .device = device});
+      divide_by = divisor.mutable_data<double>();
+      launch(cross_entropy_divisor_kernel<T>, 1, batch_block, 0, device, batch, divide_by);
+    }
+    launch_samples<T>(batch, divide_by, losses.mutable_data<T>(), device);
+    launch(cross_entropy_sum_kernel<T>, 1, batch_block, 0, device, losses.data<T>(), batch.samples, divide_by,
+           result);
   });
 }
 
-void CrossEntropyReduce::cuda(const Tensor& losses, const Tensor& target_weights, Tensor& loss,
-                              Tensor& divisor) {
-  dispatch_floating(name, losses.dtype(), [&](auto type) {
-    using T = typename decltype(type)::type;
-    const bool mean = target_weights.defined();
-    launch(cross_entropy_reduce_kernel<T>, 1, row_block, 0, losses.device(), losses.data<T>(),
-           mean ? target_weights.data<T>() : nullptr, losses.numel(), mean, loss.mutable_data<T>(),
-           mean ? divisor.mutable_data<T>() : nullptr);
-  });
-}
-
-void CrossEntropyBackward::cuda(const Tensor& dlogits, const Tensor& grad, const Tensor& divisor,
-                                Tensor& dx) {
+void CrossEntropyBackward::cuda(const Tensor& dlogits, const Tensor& grad, Tensor& dx) {
   if (dlogits.numel() == 0) return;
   const std::int64_t samples = dlogits.shape()[0];
   const bool per_sample = grad.numel() != 1 || samples == 1;
@@ -196,8 +245,7 @@ void CrossEntropyBackward::cuda(const Tensor& dlogits, const Tensor& grad, const
     const auto kernel =
         per_sample ? cross_entropy_backward_kernel<true, T> : cross_entropy_backward_kernel<false, T>;
     launch(kernel, elementwise_grid(dlogits.numel()), elementwise_block, 0, dlogits.device(),
-           dlogits.data<T>(), grad.data<T>(), divisor.defined() ? divisor.data<T>() : nullptr,
-           dlogits.shape()[1], dlogits.numel(), dx.mutable_data<T>());
+           dlogits.data<T>(), grad.data<T>(), dlogits.shape()[1], dlogits.numel(), dx.mutable_data<T>());
   });
 }
 

@@ -13,51 +13,43 @@
 //   dx[c] = (1 - s) w[y] (p[c] - [c = y]) + s / C * (p[c] * (sum of w) - w[c])
 //
 // A sample whose label is ignore_index has loss 0, gradient 0 and target weight 0; the mean of a batch is the
-// sum of its losses over the sum of its target weights w[y]. float32 and float64; sums are in float64 on the
-// CPU, in the tensor's type and a fixed tree on CUDA.
+// sum of its losses over the sum of its target weights w[y]. float32 and float64; sums over classes are in
+// float64 on the CPU, in the tensor's type and a fixed tree on CUDA; sums over samples in float64.
 
 namespace gnn::kernels {
 
 struct CrossEntropyParameters {
   std::int64_t ignore_index = -100;
   double label_smoothing = 0;
+  bool mean = false;  ///< of a loss for the whole batch: divide the sum by that of the target weights
 };
 
-/// Per sample: losses [N], target_weights [N] (w[y], or 0) and, where wanted, dlogits [N, C], the gradient of
-/// each loss. logits [N, C], labels int64 [N], weight [C] or undefined.
+/// logits [N, C], labels int64 [N], weight [C] or undefined. loss is [N], a loss for each sample, or [],
+/// their sum or mean. dlogits, where wanted: [N, C], the gradient of that loss.
 ///
-/// A label outside [0, C) that is not ignore_index reads nothing out of bounds. The CPU throws IndexError,
-/// naming the first, before it writes anything. On CUDA, where checking would have to wait for the device,
-/// the sample's loss and gradient become NaN and a counter on the device goes up: see take_label_errors.
+/// A mean over a batch without a sample that counts is 0 / 0, NaN, with gradient 0, so that such a batch
+/// changes nothing. A label outside [0, C) that is not ignore_index reads nothing out of bounds. The CPU
+/// throws IndexError, naming the first, before it writes anything. On CUDA, where checking would have to wait
+/// for the device, the sample's loss and gradient become NaN and a counter on the device goes up: see
+/// take_label_errors. One launch on CUDA for small batches, up to three for larger ones.
 struct GNN_API CrossEntropyForward {
   static constexpr const char* name = "cross_entropy_forward";
   static void cpu(const Tensor& logits, const Tensor& labels, const Tensor& weight,
-                  const CrossEntropyParameters& parameters, Tensor& losses, Tensor& target_weights,
-                  Tensor& dlogits);
+                  const CrossEntropyParameters& parameters, Tensor& loss, Tensor& dlogits);
   static void cuda(const Tensor& logits, const Tensor& labels, const Tensor& weight,
-                   const CrossEntropyParameters& parameters, Tensor& losses, Tensor& target_weights,
-                   Tensor& dlogits);
+                   const CrossEntropyParameters& parameters, Tensor& loss, Tensor& dlogits);
 };
 
-/// loss = sum of losses; with target_weights: loss = sum of losses / sum of target_weights, and divisor gets
-/// the latter. Both outputs have one element. 0 / 0 is NaN, for a batch without a sample that counts.
-struct GNN_API CrossEntropyReduce {
-  static constexpr const char* name = "cross_entropy_reduce";
-  static void cpu(const Tensor& losses, const Tensor& target_weights, Tensor& loss, Tensor& divisor);
-  static void cuda(const Tensor& losses, const Tensor& target_weights, Tensor& loss, Tensor& divisor);
-};
-
-/// dx[n, c] = dlogits[n, c] * grad / divisor, with grad [N] or of one element and divisor of one element or
-/// undefined (1). A divisor of 0 (no sample counts) gives 0, so that such a batch changes nothing.
+/// dx[n, c] = dlogits[n, c] * grad, with grad [N] or of one element.
 struct GNN_API CrossEntropyBackward {
   static constexpr const char* name = "cross_entropy_backward";
-  static void cpu(const Tensor& dlogits, const Tensor& grad, const Tensor& divisor, Tensor& dx);
-  static void cuda(const Tensor& dlogits, const Tensor& grad, const Tensor& divisor, Tensor& dx);
+  static void cpu(const Tensor& dlogits, const Tensor& grad, Tensor& dx);
+  static void cuda(const Tensor& dlogits, const Tensor& grad, Tensor& dx);
 };
 
 /// Throws ShapeError or DTypeError unless the tensors of CrossEntropyForward fit together.
-void check_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& weight,
-                         const Tensor& losses, const Tensor& target_weights, const Tensor& dlogits);
+void check_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& weight, const Tensor& loss,
+                         const Tensor& dlogits);
 
 /// The number of labels out of range that cross entropy met on `device` since the last call; waits for the
 /// device. Always 0 for the CPU, which throws instead.

@@ -7,27 +7,31 @@
 
 namespace gnn::kernels {
 
-std::int64_t detail::gather_sample_size(const char* kernel, const Tensor& source, const Tensor& indices,
-                                        const Tensor& out) {
-  check<ShapeError>(source.dim() >= 1 && indices.dim() == 1,
-                    "{}: expected samples [N, ...] and indices [B], got {} and {}", kernel, source.shape(),
+std::int64_t detail::check_gather_batch(const Tensor& images, const Tensor& labels, const Tensor& indices,
+                                        const Tensor& out, const Tensor& out_labels) {
+  const char* const name = GatherBatch::name;
+  check<ShapeError>(images.dim() >= 1 && indices.dim() == 1,
+                    "{}: expected samples [N, ...] and indices [B], got {} and {}", name, images.shape(),
                     indices.shape());
-  const Shape want = source.shape().with(0, indices.size(0));
-  check<ShapeError>(out.shape() == want, "{}: expected a result of shape {}, got {}", kernel, want,
+  const Shape want = images.shape().with(0, indices.size(0));
+  check<ShapeError>(out.shape() == want, "{}: expected a result of shape {}, got {}", name, want,
                     out.shape());
+  check<ValueError>(labels.defined() == out_labels.defined(),
+                    "{}: expected labels and a result for them, or neither", name);
+  if (labels.defined()) {
+    check<ShapeError>(labels.shape() == Shape{images.size(0)}, "{}: expected labels [{}], got {}", name,
+                      images.size(0), labels.shape());
+    check<ShapeError>(out_labels.shape() == indices.shape(), "{}: expected a result {} for labels, got {}",
+                      name, indices.shape(), out_labels.shape());
+  }
   std::int64_t size = 1;
-  for (std::size_t axis = 1; axis < source.dim(); ++axis) size *= source.shape()[axis];
+  for (std::size_t axis = 1; axis < images.dim(); ++axis) size *= images.shape()[axis];
   return size;
 }
 
-void detail::check_gather_labels(const char* kernel, const Tensor& labels, const Tensor& indices,
-                                 const Tensor& out) {
-  check<ShapeError>(labels.dim() == 1, "{}: expected labels [N], got {}", kernel, labels.shape());
-  gather_sample_size(kernel, labels, indices, out);
-}
-
-void GatherBatch::cpu(const Tensor& images, const Tensor& indices, double scale, double shift, Tensor& out) {
-  const std::int64_t size = detail::gather_sample_size(name, images, indices, out);
+void GatherBatch::cpu(const Tensor& images, const Tensor& labels, const Tensor& indices, double scale,
+                      double shift, Tensor& out, Tensor& out_labels) {
+  const std::int64_t size = detail::check_gather_batch(images, labels, indices, out, out_labels);
   const auto* source = images.data<std::uint8_t>();
   const auto* index = indices.data<std::int64_t>();
   dispatch_floating(name, out.dtype(), [&](auto type) {
@@ -44,14 +48,10 @@ void GatherBatch::cpu(const Tensor& images, const Tensor& indices, double scale,
       }
     });
   });
-}
-
-void GatherLabels::cpu(const Tensor& labels, const Tensor& indices, Tensor& out) {
-  detail::check_gather_labels(name, labels, indices, out);
-  const auto* source = labels.data<std::int64_t>();
-  const auto* index = indices.data<std::int64_t>();
-  auto* target = out.mutable_data<std::int64_t>();
-  for (std::int64_t i = 0; i < out.numel(); ++i) target[i] = source[index[i]];
+  if (!labels.defined()) return;
+  const auto* from = labels.data<std::int64_t>();
+  auto* to = out_labels.mutable_data<std::int64_t>();
+  for (std::int64_t b = 0; b < indices.numel(); ++b) to[b] = from[index[b]];
 }
 
 }  // namespace gnn::kernels

@@ -17,13 +17,17 @@ struct alignas(16) Values4 {
   T value[4];
 };
 
-/// One block per sample at a time, four pixels per thread where the addresses allow it (`quads`).
+/// One block per sample at a time, four pixels per thread where the addresses allow it (`quads`), the label
+/// by the first thread. `labels` may be nullptr.
 template <class T>
-__global__ void gather_batch(const std::uint8_t* __restrict__ images,
+__global__ void gather_batch(const std::uint8_t* __restrict__ images, const std::int64_t* __restrict__ labels,
                              const std::int64_t* __restrict__ indices, std::int64_t batch, std::int64_t size,
-                             bool quads, T scale, T shift, T* __restrict__ out) {
+                             bool quads, T scale, T shift, T* __restrict__ out,
+                             std::int64_t* __restrict__ out_labels) {
   for (std::int64_t b = blockIdx.x; b < batch; b += gridDim.x) {
-    const std::uint8_t* pixels = images + indices[b] * size;
+    const std::int64_t index = indices[b];
+    if (labels != nullptr && threadIdx.x == 0) out_labels[b] = labels[index];
+    const std::uint8_t* pixels = images + index * size;
     T* row = out + b * size;
     if (quads) {
       for (std::int64_t i = threadIdx.x; i < size / 4; i += blockDim.x) {
@@ -40,37 +44,28 @@ __global__ void gather_batch(const std::uint8_t* __restrict__ images,
   }
 }
 
-__global__ void gather_labels(const std::int64_t* __restrict__ labels,
-                              const std::int64_t* __restrict__ indices, std::int64_t batch,
-                              std::int64_t* __restrict__ out) {
-  for (std::int64_t i = global_thread(); i < batch; i += grid_threads()) out[i] = labels[indices[i]];
-}
-
 }  // namespace
 
-void GatherBatch::cuda(const Tensor& images, const Tensor& indices, double scale, double shift, Tensor& out) {
-  const std::int64_t size = detail::gather_sample_size(name, images, indices, out);
+void GatherBatch::cuda(const Tensor& images, const Tensor& labels, const Tensor& indices, double scale,
+                       double shift, Tensor& out, Tensor& out_labels) {
+  const std::int64_t size = detail::check_gather_batch(images, labels, indices, out, out_labels);
   dispatch_floating(name, out.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     const auto* pixels = images.data<std::uint8_t>();
     T* values = out.mutable_data<T>();
+    const bool labelled = labels.defined();
     const bool quads = size % 4 == 0 && reinterpret_cast<std::uintptr_t>(pixels) % sizeof(Pixels4) == 0 &&
                        reinterpret_cast<std::uintptr_t>(values) % sizeof(Values4<T>) == 0;
-    // No more threads than a sample has work for, in whole warps.
-    const std::int64_t work = quads ? size / 4 : size;
+    // No more threads than a sample has work for, in whole warps, but one for the label at least.
+    const std::int64_t work = std::max<std::int64_t>(quads ? size / 4 : size, labelled ? 1 : 0);
     const auto block =
         static_cast<unsigned>(std::min<std::int64_t>((work + 31) / 32 * 32, elementwise_block));
     const auto grid = static_cast<unsigned>(std::min<std::int64_t>(indices.numel(), 65535));
-    launch(gather_batch<T>, grid, block, 0, out.device(), pixels, indices.data<std::int64_t>(),
-           indices.numel(), size, quads, static_cast<T>(scale), static_cast<T>(shift), values);
+    launch(gather_batch<T>, grid, block, 0, out.device(), pixels,
+           labelled ? labels.data<std::int64_t>() : nullptr, indices.data<std::int64_t>(), indices.numel(),
+           size, quads, static_cast<T>(scale), static_cast<T>(shift), values,
+           labelled ? out_labels.mutable_data<std::int64_t>() : nullptr);
   });
-}
-
-void GatherLabels::cuda(const Tensor& labels, const Tensor& indices, Tensor& out) {
-  detail::check_gather_labels(name, labels, indices, out);
-  launch(gather_labels, elementwise_grid(out.numel()), elementwise_block, 0, out.device(),
-         labels.data<std::int64_t>(), indices.data<std::int64_t>(), indices.numel(),
-         out.mutable_data<std::int64_t>());
 }
 
 }  // namespace gnn::kernels

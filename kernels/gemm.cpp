@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gnn/core/check.h"
+#include "gnn/kernels/activation_math.h"
 #include "gnn/kernels/gemm_call.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
@@ -34,6 +35,16 @@ template <class T>
     const T* ahead = b.data + std::min(p + 8, depth - 1) * b.stride;
     for (std::int64_t j = 0; j < columns; j += 16) __builtin_prefetch(ahead + j);
     for (std::int64_t j = 0; j < columns; ++j) panel[p * width + j] = scale * b.data[p * b.stride + j];
+  }
+}
+
+/// The call's activation on a block that was just written and is still in a cache.
+template <class T>
+[[gnu::always_inline]] inline void activate(const GemmCall<T>& call, T* c, std::int64_t stride,
+                                            std::int64_t rows, std::int64_t columns) {
+  if (!call.relu) return;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) c[i * stride + j] = Relu<T>{}.value(c[i * stride + j]);
   }
 }
 
@@ -82,6 +93,7 @@ template <class T>
     }
     depth_begin += gemm_depth;
   } while (depth_begin < call.k);
+  activate(call, call.c + row_begin * call.c_stride + column_begin, call.c_stride, rows, columns);
 }
 
 /// The same for c' (columns × rows of c) out of op(b)' and op(a)': `rows` are columns of c, and one panel
@@ -119,6 +131,7 @@ template <class T>
     }
     multiply_block(block);
   }
+  activate(call, turned, width, rows, columns);
   transpose_into(turned, width, rows, columns, call.c + column_begin * call.c_stride + row_begin,
                  call.c_stride);
 }
@@ -169,6 +182,7 @@ void multiply_row(const GemmCall<T>& call) {
         const T bias = call.column_bias != nullptr ? call.column_bias[j + r] : T{0};
         call.c[j + r] = call.alpha * part[0] + bias;
       }
+      activate(call, call.c + j, rows, 1, rows);
     }
   });
 }

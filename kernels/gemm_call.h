@@ -18,8 +18,8 @@ struct Matrix {
   bool transposed = false;
 };
 
-/// c [m, n] = alpha · op(a) [m, k] · op(b) [k, n] + beta · c + column_bias [n], `batch` times with the given
-/// steps between the matrices. beta = 0: c is not read.
+/// c [m, n] = act(alpha · op(a) [m, k] · op(b) [k, n] + beta · c + column_bias [n]), `batch` times with the
+/// given steps between the matrices. beta = 0: c is not read. act is ReLU or nothing.
 template <class T>
 struct GemmCall {
   std::int64_t m = 0;
@@ -31,7 +31,8 @@ struct GemmCall {
   std::int64_t c_stride = 0;
   T alpha = 1;
   T beta = 0;
-  const T* column_bias = nullptr;  ///< nullptr: none; CPU only
+  const T* column_bias = nullptr;  ///< nullptr: none
+  bool relu = false;               ///< CPU only: nobody says what cuBLAS's ReLU makes of NaN
   std::int64_t batch = 1;
   std::int64_t a_step = 0;
   std::int64_t b_step = 0;
@@ -46,8 +47,14 @@ GemmCall<T> make_gemm_call(const Tensor& a, const Tensor& b, Tensor& c, const Ge
 template <class T>
 void gemm_cpu(const GemmCall<T>& call);
 
-/// By cuBLAS on the current stream of `device`. Defined for float and double.
+/// By cuBLAS on the current stream of `device`: the bias is added in the product's own launch where cuBLAS
+/// can, else in a second one. Defined for float and double.
 template <class T>
 void gemm_cuda(const GemmCall<T>& call, Device device);
+
+/// gemm_cuda() of a call without a bias and, in the same launch, row_sums [m]: the sums over k of
+/// op(a)'s rows. Does nothing and returns false where cuBLAS has no such kernel. One product, not a batch.
+template <class T>
+bool gemm_cuda_with_row_sums(const GemmCall<T>& call, T* row_sums, Device device);
 
 }  // namespace gnn::kernels

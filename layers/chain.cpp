@@ -4,6 +4,7 @@
 
 #include "gnn/layers/activation.h"
 #include "gnn/layers/conv2d.h"
+#include "gnn/layers/linear.h"
 #include "gnn/layers/max_pool2d.h"
 
 namespace gnn {
@@ -17,14 +18,19 @@ Layer* exactly(Module* module) {
 
 /// Runs the modules that begin the list and that one op can do; returns their number, 0 when there is none.
 std::size_t run_fused(std::span<Module* const> modules, Tensor& value) {
+  const bool relu_next = modules.size() > 1 && exactly<ReLU>(modules[1]) != nullptr;
+  if (auto* const linear = exactly<Linear>(modules[0])) {
+    if (!relu_next) return 0;
+    value = linear->with_relu(value);
+    return 2;
+  }
   auto* const conv = exactly<Conv2d>(modules[0]);
   if (conv == nullptr) return 0;
-  const bool with_relu = modules.size() > 2 && exactly<ReLU>(modules[1]) != nullptr;
-  const std::size_t count = with_relu ? 3 : 2;
+  const std::size_t count = relu_next ? 3 : 2;
   if (modules.size() < count) return 0;
   const auto* const pool = exactly<MaxPool2d>(modules[count - 1]);
   if (pool == nullptr || !pool->halves()) return 0;
-  value = conv->pooled(value, with_relu);
+  value = conv->pooled(value, relu_next);
   return count;
 }
 

@@ -12,6 +12,7 @@ namespace gnn {
 /// are done by it, with the same result (on the CPU to the last bit):
 ///
 ///   Conv2d, [ReLU,] MaxPool2d(2)  ->  conv2d_pool()
+///   Linear, ReLU                  ->  linear_relu()
 ///
 /// unless a ForwardObserver wants to see each layer. Errors name the layer they come from. Sequential uses
 /// it.

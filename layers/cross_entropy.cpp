@@ -37,29 +37,22 @@ void check_inputs(const Tensor& logits, const Tensor& labels, const Tensor& weig
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) {
   check_options(options);
   check_inputs(logits, labels, options.weight);
-  const kernels::CrossEntropyParameters parameters{options.ignore_index, options.label_smoothing};
-  Tensor losses = empty({logits.shape()[0]}, logits.options());
-  Tensor target_weights = empty_like(losses);
+  const kernels::CrossEntropyParameters parameters{options.ignore_index, options.label_smoothing,
+                                                   options.reduction == Reduction::mean};
+  const Shape shape = options.reduction == Reduction::none ? Shape{logits.shape()[0]} : Shape{};
+  Tensor loss = empty(shape, logits.options());
   Tensor dlogits = is_recording({logits}) ? empty_like(logits) : Tensor();
-  kernels::run<kernels::CrossEntropyForward>(logits, labels, options.weight, parameters, losses,
-                                             target_weights, dlogits);
-  Tensor loss = losses;
-  Tensor divisor;
-  if (options.reduction != Reduction::none) {
-    loss = empty({}, logits.options());
-    if (options.reduction == Reduction::mean) {
-      divisor = empty({}, logits.options());
-    } else {
-      target_weights = Tensor();
-    }
-    kernels::run<kernels::CrossEntropyReduce>(losses, target_weights, loss, divisor);
-  }
-  return record("cross_entropy", loss, {logits},
-                [dlogits = save(dlogits), divisor = save(divisor)](const Tensor& grad, Gradients& grads) {
-                  Tensor dx = empty_like(dlogits.get());
-                  kernels::run<kernels::CrossEntropyBackward>(dlogits.get(), grad, divisor.get(), dx);
-                  grads.set(0, dx);
-                });
+  kernels::run<kernels::CrossEntropyForward>(logits, labels, options.weight, parameters, loss, dlogits);
+  return record_loss("cross_entropy", loss, {logits},
+                     [dlogits = save(dlogits)](const Tensor& grad, Gradients& grads) {
+                       if (!grad.defined()) {  // 1: the forward pass has computed everything
+                         grads.set(0, dlogits.get());
+                         return;
+                       }
+                       Tensor dx = empty_like(dlogits.get());
+                       kernels::run<kernels::CrossEntropyBackward>(dlogits.get(), grad, dx);
+                       grads.set(0, dx);
+                     });
 }
 
 std::int64_t take_label_errors(Device device) {

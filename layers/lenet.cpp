@@ -59,7 +59,7 @@ LeNet::LeNet(const LeNetOptions& options)
 Tensor LeNet::forward(const Tensor& images) {
   check_images("LeNet", images, conv1.weight.size(1));
   const Tensor x = chain(images, conv1, pool, conv2, pool);
-  return fc2(relu(fc1(flatten(x, 1))));
+  return fc2(fc1.with_relu(flatten(x, 1)));
 }
 
 LeNet5::LeNet5(const LeNet5Options& options)
@@ -79,8 +79,11 @@ Tensor LeNet5::forward(const Tensor& images) {
     if (is_max && options_.activation == Nonlinearity::relu) return conv.pooled(x, true);
     return is_max ? max_pool2d(act(conv(x)), 2) : avg_pool2d(act(conv(x)), 2);
   };
+  const auto activated = [&](Linear& fc, const Tensor& x) {
+    return options_.activation == Nonlinearity::relu ? fc.with_relu(x) : act(fc(x));
+  };
   const Tensor x = pooled(conv2, pooled(conv1, images));
-  return fc3(act(fc2(act(fc1(flatten(x, 1))))));
+  return fc3(activated(fc2, activated(fc1, flatten(x, 1))));
 }
 
 }  // namespace gnn

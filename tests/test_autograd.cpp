@@ -9,6 +9,7 @@
 #include "gnn/core/error.h"
 #include "gnn/layers/activation.h"
 #include "gnn/layers/binary.h"
+#include "gnn/layers/fill.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -183,6 +184,26 @@ TEST_P(Autograd, ALeafItselfMayBeTheRoot) {
   x.backward();
   x.backward(constant({2}));
   EXPECT_EQ(x.grad().item(), 3);
+}
+
+TEST_P(Autograd, ALossMayDoWithoutTheDefaultGradient) {
+  const auto loss_of = [](const Tensor& x, int& defaults) {
+    return record_loss("loss", full({}, 3.0, {.device = device()}), {x},
+                       [&defaults](const Tensor& grad, Gradients& grads) {
+                         defaults += grad.defined() ? 0 : 1;
+                         grads.set(0, grad.defined() ? grad.alias({1}) : constant({1}));
+                       });
+  };
+  const Tensor x = leaf({5});
+  int defaults = 0;
+  const Tensor loss = loss_of(x, defaults);
+  loss.backward({}, true);
+  EXPECT_EQ(defaults, 1);
+  EXPECT_EQ(x.grad().item(), 1);
+  loss.backward(full({}, 4.0, {.device = device()}));
+  mul(loss_of(x, defaults), 2.0).backward();  // it is not what backward() starts from
+  EXPECT_EQ(defaults, 1);
+  EXPECT_EQ(x.grad().item(), 1 + 4 + 2);
 }
 
 TEST_P(Autograd, WrongUseIsRefusedWithWords) {

@@ -64,6 +64,21 @@ TEST(Chain, FusesConvolutionReluAndPooling) {
   EXPECT_NE(last_op(without).find("conv2d_pool"), std::string::npos);
 }
 
+TEST(Chain, FusesLinearAndRelu) {
+  manual_seed(6);
+  Linear linear_layer(5, 4);
+  ReLU relu_layer;
+  Dropout dropout_layer(0.5);
+  const Tensor x = randn({3, 5});
+  const Tensor y = chain(x, linear_layer, relu_layer);
+  EXPECT_EQ(y.to_vector<float>(), relu(linear_layer(x)).to_vector<float>());
+  EXPECT_NE(last_op(y).find("linear_relu"), std::string::npos);
+  const std::string separate = last_op(chain(x, linear_layer, dropout_layer, relu_layer));
+  EXPECT_NE(separate.find("relu"), std::string::npos);
+  EXPECT_EQ(separate.find("linear_relu"), std::string::npos);
+  EXPECT_EQ(last_op(chain(x, linear_layer)).find("linear_relu"), std::string::npos);
+}
+
 TEST(Chain, LeavesOtherNeighboursAlone) {
   manual_seed(3);
   Conv2d conv(1, 3, 3);
@@ -97,6 +112,9 @@ TEST(Chain, AnObserverSeesEveryLayer) {
   Names observer;
   net(zeros({1, 1, 6, 6}));
   EXPECT_EQ(observer.names, (std::vector<std::string>{"Conv2d", "ReLU", "MaxPool2d", "Sequential"}));
+  observer.names.clear();
+  Sequential(Linear(2, 3), ReLU())(zeros({1, 2}));
+  EXPECT_EQ(observer.names, (std::vector<std::string>{"Linear", "ReLU", "Sequential"}));
 }
 
 TEST(Chain, ErrorsNameTheLayer) {

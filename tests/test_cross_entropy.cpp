@@ -5,6 +5,8 @@
 
 #include "gnn/autograd/tape.h"
 #include "gnn/core/error.h"
+#include "gnn/layers/binary.h"
+#include "gnn/layers/fill.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -38,6 +40,43 @@ TEST_P(CrossEntropyOnDevice, GradientIsSoftmaxMinusTarget) {
   EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{-0.25, 0.25, 0.25, -0.25}));
   loss.backward();  // a second time over the same saved gradient adds the same again
   EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{-0.5, 0.5, 0.5, -0.5}));
+}
+
+TEST_P(CrossEntropyOnDevice, TheDefaultGradientIsOne) {
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum}) {
+    // One block of a GPU, and more.
+    for (const std::int64_t samples : {7, 300}) {
+      const Array values{{samples, 5}, random_values(samples * 5, -2, 2, 3)};
+      std::vector<std::int64_t> classes;
+      for (std::int64_t n = 0; n < samples; ++n) classes.push_back(n % 5);
+      const auto gradient = [&](const Tensor& grad, double factor) {
+        Tensor x = to_tensor(values, DType::float32, device());
+        x.set_requires_grad();
+        Tensor loss = cross_entropy(mul(x, 1.0), labels(classes), {.reduction = reduction});
+        if (factor != 1) loss = mul(loss, factor);  // then it is not what backward() starts from
+        loss.backward(grad);
+        return x.grad().to_vector<float>();
+      };
+      const std::vector<float> want = gradient({}, 1);
+      EXPECT_EQ(gradient(ones({}, {.device = device()}), 1), want);
+      std::vector<float> twice = want;
+      for (float& value : twice) value *= 2;
+      EXPECT_EQ(gradient({}, 2), twice);
+      EXPECT_EQ(gradient(full({}, 2.0, {.device = device()}), 1), twice);
+    }
+  }
+}
+
+TEST_P(CrossEntropyOnDevice, AGradientBelongsToItsReceiver) {
+  Tensor x = logits({1, 2, 3, 4}, 2);
+  x.set_requires_grad();
+  const Tensor loss = cross_entropy(x, labels({0, 1}));
+  loss.backward({}, true);
+  const std::vector<float> want = x.grad().to_vector<float>();
+  Tensor grad = x.grad();
+  grad.copy_from(zeros_like(x));  // what the loss keeps for another pass stays as it is
+  loss.backward();
+  EXPECT_EQ(x.grad().to_vector<float>(), want);
 }
 
 TEST_P(CrossEntropyOnDevice, NoSampleThatCounts) {

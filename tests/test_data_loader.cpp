@@ -115,8 +115,9 @@ TEST(DataLoader, EveryPathGivesTheSameBits) {
   DataLoader reference(data, {.prefetch = 0});
   const std::vector<float> want = all_inputs(reference);
   Tensor gathered = empty({300, 1, 2, 3});
-  kernels::run<kernels::GatherBatch>(data.images, from_values(counting(300), {300}), 1 / (255 * data.std),
-                                     -data.mean / data.std, gathered);
+  Tensor no_labels;
+  kernels::run<kernels::GatherBatch>(data.images, Tensor(), from_values(counting(300), {300}),
+                                     1 / (255 * data.std), -data.mean / data.std, gathered, no_labels);
   EXPECT_EQ(gathered.to_vector<float>(), want);
   for (const Device device : test_devices()) {
     for (const bool keep : {true, false}) {

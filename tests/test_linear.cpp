@@ -1,6 +1,12 @@
 #include "cases/linear.h"
 
+#include <cmath>
+#include <limits>
+#include <utility>
+
 #include "gnn/core/error.h"
+#include "gnn/layers/activation.h"
+#include "gnn/layers/fill.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -50,6 +56,58 @@ TEST(Linear, LayerComputesWhatTheFunctionDoes) {
   EXPECT_EQ(layer.weight.grad().to_vector<float>(), (std::vector<float>{5, 7, 9, 5, 7, 9}));
   EXPECT_EQ(layer.bias.grad().to_vector<float>(), (std::vector<float>{2, 2}));
   EXPECT_FALSE(x.grad().defined());
+}
+
+/// Values and gradients of relu(linear(x)) as one op or as two.
+std::vector<std::vector<float>> results_of(bool fused, const Shape& shape, std::int64_t out) {
+  const std::int64_t in = shape[1];
+  const auto leaf = [](const Shape& of, std::uint64_t seed) {
+    Tensor tensor = to_tensor({of, random_values(of.numel(), -1, 1, seed)}, DType::float32);
+    tensor.set_requires_grad();
+    return tensor;
+  };
+  const Tensor x = leaf(shape, 1);
+  const Tensor weight = leaf({out, in}, 2);
+  const Tensor bias = leaf({out}, 3);
+  const Tensor y = fused ? linear_relu(x, weight, bias) : relu(linear(x, weight, bias));
+  y.backward(to_tensor({y.shape(), random_values(y.numel(), -1, 1, 4)}, DType::float32));
+  return {y.to_vector<float>(), x.grad().to_vector<float>(), weight.grad().to_vector<float>(),
+          bias.grad().to_vector<float>()};
+}
+
+TEST(Linear, WithReluTheCpuGivesTheSameBits) {
+  // A row, products that are turned over and not, more than one piece of work and of depth.
+  for (const auto& [shape, out] :
+       {std::pair(Shape{1, 300}, 70), {Shape{64, 800}, 500}, {Shape{40, 33}, 10}, {Shape{700, 20}, 130}}) {
+    EXPECT_EQ(results_of(true, shape, out), results_of(false, shape, out)) << shape.to_string();
+  }
+}
+
+class LinearOnDevice : public DeviceTest {};
+GNN_INSTANTIATE_FOR_DEVICES(LinearOnDevice);
+
+TEST_P(LinearOnDevice, ReluKeepsNan) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  Tensor x = from_values<float>({1, nan, -1, 2}, {2, 2}, device());
+  x.set_requires_grad();
+  const Tensor weight = from_values<float>({1, 1, 1, -2}, {2, 2}, device());
+  const Tensor y = linear_relu(x, weight, zeros({2}, {.device = device()}));
+  const std::vector<float> values = y.to_vector<float>();
+  EXPECT_TRUE(std::isnan(values[0]) && std::isnan(values[1]));
+  EXPECT_EQ(values[2], 1);
+  EXPECT_EQ(values[3], 0);
+  y.backward(ones_like(y));
+  // A NaN has a gradient, as in relu(); what was cut off has none.
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{2, -1, 1, 1}));
+}
+
+TEST(Linear, WithReluErrorsNameThatFunction) {
+  EXPECT_EQ(message_of([] {
+              gnn::linear_relu(zeros({4, 5}), zeros({2, 3}));
+            }),
+            "linear_relu: expected input [*, 3] for weight [2, 3], got [4, 5]");
+  Linear layer(3, 2);
+  EXPECT_EQ(layer.with_relu(ones({4, 3})).to_vector<float>(), relu(layer(ones({4, 3}))).to_vector<float>());
 }
 
 TEST(Linear, ErrorsSayWhatWasExpected) {

@@ -43,19 +43,17 @@ void run(gnn::Device device) {
   gnn::SGD optimizer(model.parameters(), {.lr = 0.01, .momentum = 0.9, .weight_decay = 5e-4});
   gnn::DataLoader loader(random_images(batch_size * steps),
                          {.batch_size = batch_size, .shuffle = true, .device = device});
-  gnn::DataLoader::Iterator batch = loader.begin();
-  for (std::int64_t step = 0; step < steps; ++step) {
+  const auto mark_last_step = [&](gnn::Trainer&, std::int64_t step, const gnn::Tensor&) {
+    if (step < warm_up) return;
+    gnn::synchronize(device);
     if (step == warm_up) {
-      gnn::synchronize(device);
       gnn::cuda::profiler_start();
+    } else {
+      gnn::cuda::profiler_stop();
     }
-    optimizer.zero_grad();
-    gnn::cross_entropy(model(batch->inputs), batch->labels).backward();
-    optimizer.step();
-    ++batch;
-  }
-  gnn::synchronize(device);
-  gnn::cuda::profiler_stop();
+  };
+  gnn::Trainer(model, optimizer)
+      .fit(loader, {.epochs = 1, .on_step = {mark_last_step}, .capture = false, .progress = false});
 }
 
 }  // namespace

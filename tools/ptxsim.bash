@@ -34,9 +34,9 @@ test_on_ptxsim() {
   [[ $passed == yes ]] || die "tests failed on the simulator (see above)"
 }
 
-# Counts what one training step of LeNet moves and launches, and prints it.
+# Counts what one training step of LeNet moves and launches, and prints it; fails for kernels that move too much.
 traffic_table() {
   local report=$root/build/ptxsim/traffic.json
   "$PTXSIM_HOME/ptxsim" -r "$report" "$root/build/ptxsim/tools/profile_step"
-  "$root/build/ptxsim/tools/traffic_table" "$report"
+  "$root/build/ptxsim/tools/traffic_table" "$report" "$root/kernels/traffic_use.txt" || die "kernels move more than they must (see above)"
 }

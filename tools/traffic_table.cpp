@@ -1,4 +1,8 @@
-// traffic_table REPORT.json: prints ptxsim's report of a marked region as tables.
+// traffic_table REPORT.json ALLOWED.txt: prints ptxsim's report of a marked region as tables. Fails for
+// kernels that move more than they must, unless ALLOWED.txt (kernels/traffic_use.txt, which explains itself)
+// has them.
+
+#include <fnmatch.h>
 
 #include <fmt/format.h>
 
@@ -8,6 +12,7 @@
 #include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -63,9 +68,71 @@ void print_kernel(const std::string& name, const json& kernel) {
              number(kernel, "active_lanes"), name);
 }
 
-void print_report(const char* path) {
+std::ifstream open_file(const char* path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error(fmt::format("cannot read {}", path));
+  return file;
+}
+
+/// A kernel may move so many times what it must.
+struct Allowance {
+  double ratio = 1;
+  std::string pattern;
+  bool used = false;
+};
+
+std::vector<Allowance> read_allowances(const char* path) {
+  std::vector<Allowance> result;
+  std::ifstream file = open_file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    Allowance entry;
+    std::string reason;
+    std::istringstream fields(line);
+    if (!(fields >> entry.ratio >> entry.pattern >> reason)) {
+      throw std::runtime_error(fmt::format("{}: expected \"RATIO PATTERN REASON\", got \"{}\"", path, line));
+    }
+    result.push_back(entry);
+  }
+  return result;
+}
+
+/// True when no kernel moves more than it may and every allowance is needed; says so on stderr when not.
+bool check_traffic(const std::vector<json>& kernels, const char* path) {
+  // What memory's speed decides about: less is moved in the time that a launch takes.
+  constexpr double least_bytes = 64 * 1024;
+  constexpr double most_over_floor = 1.1;
+  std::vector<Allowance> allowances = read_allowances(path);
+  bool good = true;
+  for (const json& kernel : kernels) {
+    const double floor = number(kernel, "global_bytes_floor");
+    const double over = floor > 0 ? number(kernel, "global_bytes_moved") / floor : 1;
+    if (floor < least_bytes || over <= most_over_floor) continue;
+    const std::string name = short_name(kernel.at("name"));
+    double allowed = most_over_floor;
+    for (Allowance& entry : allowances) {
+      if (fnmatch(entry.pattern.c_str(), name.c_str(), 0) != 0) continue;
+      entry.used = true;
+      allowed = std::max(allowed, entry.ratio);
+    }
+    if (over <= allowed) continue;
+    good = false;
+    std::fprintf(stderr, "%s",
+                 fmt::format("traffic_table: {} moves {:.2f} times what it must, and may {:.2f} times\n",
+                             name, over, allowed)
+                     .c_str());
+  }
+  for (const Allowance& entry : allowances) {
+    if (entry.used) continue;
+    good = false;
+    std::fprintf(stderr, "%s",
+                 fmt::format("traffic_table: no kernel needs \"{}\" of {}\n", entry.pattern, path).c_str());
+  }
+  return good;
+}
+
+bool print_report(const char* path, const char* allowed) {
+  std::ifstream file = open_file(path);
   const json report = json::parse(file);
   if (!report.at("marked_region").get<bool>()) {
     throw std::runtime_error(fmt::format("{} covers the whole program: no region was marked", path));
@@ -106,15 +173,16 @@ over the least. active: lanes per instruction, of 32. Kernels of cuBLAS are not 
     names += fmt::format("{}{} {}", names.empty() ? "" : ", ", count.get<std::int64_t>(), name);
   }
   fmt::print("API calls: {} ({})\n", calls, names);
+  return check_traffic(kernels, allowed);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    if (argc != 2) throw std::runtime_error("expected one argument, a report of ptxsim");
-    print_report(argv[1]);
-    return 0;
+    if (argc != 3) throw std::runtime_error("expected a report of ptxsim and a list of exceptions");
+    const bool good = print_report(argv[1], argv[2]);
+    return good ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "traffic_table: %s\n", error.what());
     return 1;

@@ -9,7 +9,6 @@
 #include "gnn/kernels/fill.h"
 #include "gnn/kernels/run.h"
 #include "gnn/layers/cross_entropy.h"
-#include "gnn/layers/reduce.h"
 
 namespace gnn {
 namespace {
@@ -75,8 +74,8 @@ void StepLog::add(const Tensor& loss, const Tensor& output, const Tensor& labels
     totals_ = zeros({kernels::BatchMetrics::count}, {.dtype = DType::float64, .device = loss.device()});
   const std::int64_t size = output.dim() > 0 ? output.size(0) : 1;
   const bool classification = is_classification(output, labels);
-  const Tensor predictions = classification ? argmax(output.detach(), 1) : Tensor();
-  kernels::run<kernels::BatchMetrics>(loss, predictions, classification ? labels : Tensor(), size, totals_);
+  kernels::run<kernels::BatchMetrics>(loss, classification ? output : Tensor(),
+                                      classification ? labels : Tensor(), size, totals_);
   Input step(*this, size, classification);
   step.count(1);
   if (Capture* capture = Capture::current()) capture->add(this, std::make_shared<Input>(step), 0);

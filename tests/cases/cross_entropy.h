@@ -89,7 +89,10 @@ inline std::vector<OpCase> cross_entropy() {
   for (const Variant& variant : variants) {
     add("4x5", variant, 4, 5);
     add("33x31", variant, 33, 31);
-    add("3x1025", variant, 3, 1025);  // where a sample gets a block instead of a warp
+    add("3x1025", variant, 3, 1025);
+    // Where CUDA takes more than one block for a batch, and where it has a block for each sample.
+    add("257x3", variant, 257, 3);
+    add("9x1025", variant, 9, 1025);
   }
   add("1x1", {}, 1, 1);
   add("0x3_none", {.reduction = Reduction::none}, 0, 3);

@@ -22,7 +22,8 @@ inline std::vector<OpCase> gather_batch() {
                         constant({batch}, DType::int64, 0, static_cast<double>(images[0] - 1))};
       op_case.op = [=](std::span<const Tensor> in) {
         Tensor out = empty(in[0].shape().with(0, batch), {dtype, in[0].device()});
-        kernels::run<kernels::GatherBatch>(in[0], in[1], scale, shift, out);
+        Tensor no_labels;
+        kernels::run<kernels::GatherBatch>(in[0], Tensor(), in[1], scale, shift, out, no_labels);
         return out;
       };
       op_case.reference = [=](std::span<const Array> in) {

@@ -14,7 +14,7 @@ mkdir -p "$work/program"
 # A consumer has no CUDA SDK: before the system's folders, where one may be, come headers that refuse to be included.
 unset CPATH C_INCLUDE_PATH
 mkdir -p "$work/no-cuda"
-for header in cuda.h cuda_runtime.h cuda_runtime_api.h driver_types.h vector_types.h cuda_fp16.h cuda_bf16.h cublas_v2.h
+for header in cuda.h cuda_runtime.h cuda_runtime_api.h driver_types.h vector_types.h cuda_fp16.h cuda_bf16.h cublasLt.h
 do printf '#error "libgnn includes CUDA in a public header"\n' > "$work/no-cuda/$header"; done
 without_cuda() { CPLUS_INCLUDE_PATH=$work/no-cuda "$@"; }
 

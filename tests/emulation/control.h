@@ -44,9 +44,14 @@ std::vector<std::string> take_reports();
 /// Launches of each kernel since the last call of this function, by demangled name.
 std::map<std::string, std::uint64_t> take_launches();
 
-/// The math modes (cublasMath_t) that float32 products were computed with since the last call of this
+/// The compute types (cublasComputeType_t) that float32 products asked for since the last call of this
 /// function; the emulation computes them all alike.
-std::set<int> take_math_modes();
+std::set<int> take_compute_types();
+
+/// What cuBLAS cannot do. It need not do biases and their gradients with every product: then it finds no
+/// algorithm, or refuses the one that it found.
+enum class CublasRefusal { nothing, epilogues_by_heuristic, epilogues_by_matmul, products };
+void refuse_in_cublas(CublasRefusal what);
 
 /// Device allocations (cudaMalloc, cudaMallocAsync) and pinned ones that are live.
 std::size_t live_allocations();

@@ -2,8 +2,10 @@
 // one and ends with 0 when the result is right, 3 when it is wrong, 4 when CUDA reported an error; a
 // sanitizer ends it otherwise. test_planted_bugs.cpp says which mode of the emulator must catch which.
 
+#include <cublasLt.h>
 #include <cuda_runtime.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -544,6 +546,60 @@ bool event_of_another_device() {
   return true;
 }
 
+/// A product on `stream` with a workspace.
+void multiply(cublasLtHandle_t handle, cudaStream_t stream, const float* x, float* y, void* workspace) {
+  constexpr int size = 8;
+  constexpr std::size_t workspace_bytes = 4096;
+  const float one = 1;
+  const float zero = 0;
+  cublasLtMatmulDesc_t desc = nullptr;
+  cublasLtMatrixLayout_t layout = nullptr;
+  cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+  cublasLtMatrixLayoutCreate(&layout, CUDA_R_32F, size, size, size);
+  const cublasStatus_t status = cublasLtMatmul(handle, desc, &one, x, layout, x, layout, &zero, y, layout, y,
+                                               layout, nullptr, workspace, workspace_bytes, stream);
+  if (status != CUBLAS_STATUS_SUCCESS) end_with_error("cublasLtMatmul", cudaErrorUnknown);
+  cublasLtMatrixLayoutDestroy(layout);
+  cublasLtMatmulDescDestroy(desc);
+}
+
+bool workspace_of_two_streams() {
+  cublasLtHandle_t handle = nullptr;
+  cublasLtCreate(&handle);
+  float* const x = upload(std::vector<float>(threads, 1.0f));
+  float* const y[2] = {allocate(threads), allocate(threads)};
+  char* const workspace = allocate<char>(8192);
+  multiply(handle, new_stream(), x, y[0], workspace);
+  multiply(handle, new_stream(), x, y[1], workspace + (fixed ? 4096 : 0));
+  CHECK(cudaDeviceSynchronize());
+  cublasLtDestroy(handle);
+  return true;
+}
+
+bool bias_too_short() {
+  cublasLtHandle_t handle = nullptr;
+  cublasLtMatmulDesc_t desc = nullptr;
+  cublasLtMatrixLayout_t layout = nullptr;
+  cublasLtCreate(&handle);
+  cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+  cublasLtMatrixLayoutCreate(&layout, CUDA_R_32F, 8, 8, 8);
+  const auto epilogue = static_cast<std::uint32_t>(CUBLASLT_EPILOGUE_BIAS);
+  const float* const bias = upload(std::vector<float>(fixed ? 8 : 7, 1.0f));
+  cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof(epilogue));
+  cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(bias));
+  const float one = 1;
+  const float zero = 0;
+  float* const x = upload(std::vector<float>(64, 1.0f));
+  float* const y = allocate(64);
+  cublasLtMatmul(handle, desc, &one, x, layout, x, layout, &zero, y, layout, y, layout, nullptr, nullptr, 0,
+                 nullptr);
+  CHECK(cudaDeviceSynchronize());
+  cublasLtMatrixLayoutDestroy(layout);
+  cublasLtMatmulDescDestroy(desc);
+  cublasLtDestroy(handle);
+  return true;
+}
+
 bool double_free() {
   float* x = allocate(threads);
   CHECK(cudaFree(x));
@@ -591,6 +647,8 @@ const std::map<std::string, bool (*)()> cases = {
     CASE(stream_of_another_device),
     CASE(event_of_another_device),
     CASE(double_free),
+    CASE(workspace_of_two_streams),
+    CASE(bias_too_short),
 #undef CASE
 };
 

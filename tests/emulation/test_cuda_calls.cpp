@@ -1,11 +1,13 @@
 // What libgnn asks of CUDA: how many calls a captured step makes, what it makes of calls that fail in one,
 // and which mode products are computed in.
 
-#include <cublas_v2.h>
+#include <cublasLt.h>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -23,6 +25,10 @@ using gnn::emulation::Call;
 using gnn::emulation::fail_call;
 
 const Device cuda = Device::cuda(0);
+
+/// What a step of LeNet may launch. 12 without convolutions: a batch, three products for either linear layer,
+/// ReLU and its gradient, the loss, the accuracy, and the update.
+constexpr std::uint64_t most_lenet_launches = 12 + 19;
 
 struct Calls {
   std::uint64_t graph_launches = gnn::emulation::calls(Call::graph_launch);
@@ -143,6 +149,44 @@ TEST_F(CudaCalls, ACapturedStepIsOneLaunchAndNothingElse) {
   EXPECT_EQ(epoch.waits, 0u);
 }
 
+/// Launches, by kernel and of cuBLAS, in an epoch of so many steps of LeNet with 64 images each.
+std::map<std::string, std::uint64_t> lenet_launches(std::int64_t steps, bool capture) {
+  gnn::manual_seed(1);
+  gnn::LeNet model;
+  model.to(cuda);
+  gnn::SGD optimizer(model.parameters(), {.lr = 0.01, .momentum = 0.9, .weight_decay = 5e-4});
+  gnn::ImageDataset data = striped_images(64 * steps);
+  data.images = gnn::zeros({64 * steps, 1, 28, 28}, {.dtype = gnn::DType::uint8});
+  gnn::DataLoader loader(data, {.batch_size = 64, .shuffle = true, .device = cuda});
+  gnn::emulation::take_launches();
+  const gnn::History history =
+      gnn::Trainer(model, optimizer).fit(loader, {.epochs = 1, .capture = capture, .progress = false});
+  EXPECT_EQ(history.captured_steps, capture ? steps - 1 : 0) << history.capture_reason;
+  return gnn::emulation::take_launches();
+}
+
+std::uint64_t total(const std::map<std::string, std::uint64_t>& launches) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, count] : launches) sum += count;
+  return sum;
+}
+
+/// In a small network launches are what a step costs. cuBLAS counts once for each call, which on a GPU may be
+/// two kernels (a product whose sums are split).
+TEST_F(CudaCalls, AStepOfLenetIsFewLaunches) {
+  const auto one = lenet_launches(1, false);
+  auto step = lenet_launches(2, false);
+  std::string list;
+  for (auto& [name, count] : step) {
+    if (const auto before = one.find(name); before != one.end()) count -= before->second;
+    if (count > 0) list += std::to_string(count) + " " + name + "\n";
+  }
+  EXPECT_LE(total(step), most_lenet_launches) << list;
+  // Captured: the same and the kernel that takes the step's values from their table. Launching that once more
+  // precedes the recording.
+  EXPECT_EQ(total(lenet_launches(2, true)), total(one) + 1 + total(step) + 1);
+}
+
 TEST_F(CudaCalls, WithoutCapturingAStepIsManyLaunches) {
   Job job(false);
   for (int i = 0; i < 2; ++i) job();
@@ -150,7 +194,7 @@ TEST_F(CudaCalls, WithoutCapturingAStepIsManyLaunches) {
   job();
   const Calls step = Calls() - before;
   EXPECT_EQ(step.graph_launches, 0u);
-  EXPECT_GT(step.launches, 20u);
+  EXPECT_GT(step.launches, 10u);
 }
 
 // Few enough steps for an epoch that the trainer reads the loss at its end only.
@@ -182,7 +226,7 @@ TEST_F(CudaCalls, ALaunchThatFailsWhileRecording) {
     job();
     launches = (Calls() - before).launches;
   }
-  ASSERT_GT(launches, 20u);
+  ASSERT_GT(launches, 10u);
   const Trained want = reference(4);
   for (std::uint64_t n = 1; n <= launches; ++n) {
     Job job(true);
@@ -284,23 +328,85 @@ TEST_F(CudaCalls, AFaultInAReplayIsAnError) {
   gnn::empty_cache(cuda);
 }
 
-TEST(MatmulPrecision, ChoosesTheMathMode) {
+/// Values and gradients of linear layers with and without bias and ReLU, and how many launches they took.
+struct LinearResults {
+  std::vector<std::vector<double>> values;
+  std::uint64_t launches = 0;
+};
+LinearResults linear_results(gnn::DType dtype) {
+  LinearResults results;
+  const auto leaf = [&](const gnn::Shape& shape, double step) {
+    std::vector<double> numbers;
+    for (std::int64_t i = 1; i <= shape.numel(); ++i)
+      numbers.push_back(std::sin(step * static_cast<double>(i)));
+    return gnn::to(gnn::to(gnn::from_values(numbers, shape), dtype), cuda).set_requires_grad();
+  };
+  for (const bool relu : {true, false}) {
+    for (const bool with_bias : {true, false}) {
+      const Tensor x = leaf({40, 7}, 0.7);
+      const Tensor weight = leaf({5, 7}, 1.3);
+      const Tensor bias = with_bias ? leaf({5}, 2.1) : Tensor();
+      gnn::emulation::take_launches();
+      const Tensor y = relu ? gnn::linear_relu(x, weight, bias) : gnn::linear(x, weight, bias);
+      y.backward(gnn::ones_like(y));
+      results.launches += total(gnn::emulation::take_launches());
+      for (const Tensor& tensor : {y, x.grad(), weight.grad(), with_bias ? bias.grad() : y})
+        results.values.push_back(tensor.to_doubles());
+    }
+  }
+  return results;
+}
+
+/// cuBLAS need not have an algorithm for every epilogue; then libgnn does its work in a launch of its own.
+TEST(Linear, ResultsAreTheSameWithoutEpilogues) {
+  using gnn::emulation::CublasRefusal;
+  for (const gnn::DType dtype : {gnn::DType::float32, gnn::DType::float64}) {
+    const LinearResults want = linear_results(dtype);
+    for (const CublasRefusal refusal :
+         {CublasRefusal::epilogues_by_heuristic, CublasRefusal::epilogues_by_matmul}) {
+      gnn::emulation::refuse_in_cublas(refusal);
+      LinearResults got;
+      std::thread([&] { got = linear_results(dtype); }).join();  // which knows no algorithms from before
+      gnn::emulation::refuse_in_cublas(CublasRefusal::nothing);
+      EXPECT_EQ(got.values, want.values);
+      // Two biases, and the sums for one's gradient; the other's are the ReLU's.
+      EXPECT_EQ(got.launches, want.launches + 3);
+    }
+  }
+}
+
+TEST(Matmul, WithoutAnAlgorithmItSaysForWhat) {
+  gnn::emulation::refuse_in_cublas(gnn::emulation::CublasRefusal::products);
+  std::string words;
+  try {
+    gnn::matmul(gnn::zeros({3, 1234}, {.device = cuda}), gnn::zeros({1234, 7}, {.device = cuda}));
+  } catch (const gnn::CudaError& error) {
+    words = error.what();
+  }
+  gnn::emulation::refuse_in_cublas(gnn::emulation::CublasRefusal::nothing);
+  EXPECT_NE(
+      words.find("gemm: cuBLAS has no algorithm for a product of 3 x 1234 and 1234 x 7 matrices on cuda:0"),
+      std::string::npos)
+      << words;
+}
+
+TEST(MatmulPrecision, ChoosesTheComputeType) {
   EXPECT_EQ(gnn::get_float32_matmul_precision(), "highest");
   const Tensor a = gnn::zeros({4, 4}, {.device = cuda});
-  const auto modes = [&] {
-    gnn::emulation::take_math_modes();
+  const auto types = [&] {
+    gnn::emulation::take_compute_types();
     gnn::matmul(a, a);
     gnn::conv2d(gnn::zeros({1, 1, 4, 4}, {.device = cuda}), gnn::zeros({2, 1, 2, 2}, {.device = cuda}));
-    return gnn::emulation::take_math_modes();
+    return gnn::emulation::take_compute_types();
   };
-  EXPECT_EQ(modes(), std::set<int>{CUBLAS_DEFAULT_MATH});
+  EXPECT_EQ(types(), std::set<int>{CUBLAS_COMPUTE_32F});
   gnn::set_float32_matmul_precision("high");
   EXPECT_EQ(gnn::get_float32_matmul_precision(), "high");
-  EXPECT_EQ(modes(), std::set<int>{CUBLAS_TF32_TENSOR_OP_MATH});
+  EXPECT_EQ(types(), std::set<int>{CUBLAS_COMPUTE_32F_FAST_TF32});
   EXPECT_THROW(gnn::set_float32_matmul_precision("medium"), gnn::ValueError);
   EXPECT_EQ(gnn::get_float32_matmul_precision(), "high");
   gnn::set_float32_matmul_precision("highest");
-  EXPECT_EQ(modes(), std::set<int>{CUBLAS_DEFAULT_MATH});
+  EXPECT_EQ(types(), std::set<int>{CUBLAS_COMPUTE_32F});
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // The emulated runtime does what CUDA's documentation says, where libgnn and its tests build on it.
 
-#include <cublas_v2.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
@@ -398,82 +397,6 @@ TEST_F(Emulation, CapturesForbidWhatCannotBeCaptured) {
   cudaGetLastError();
   expected_reports = {"cudaMalloc is not allowed while a stream is captured"};
   cudaStreamDestroy(stream);
-}
-
-// cuBLAS.
-
-TEST_F(Emulation, GemmOfEveryType) {
-  constexpr int m = 3, n = 4, k = 5;
-  cublasHandle_t handle = nullptr;
-  ASSERT_EQ(cublasCreate(&handle), CUBLAS_STATUS_SUCCESS);
-  std::vector<float> a(m * k), b(k * n), c(m * n, 1.0f);
-  for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i) - 4;
-  for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 7) - 2;
-  std::vector<float> want(m * n);
-  for (int column = 0; column < n; ++column) {
-    for (int row = 0; row < m; ++row) {
-      float sum = 0;
-      for (int i = 0; i < k; ++i)
-        sum += a[static_cast<std::size_t>(i * m + row)] * b[static_cast<std::size_t>(column * k + i)];
-      want[static_cast<std::size_t>(column * m + row)] = 2 * sum + 3;
-    }
-  }
-  const float alpha = 2;
-  const float beta = 3;
-  auto* da = allocate<float>(a.size());
-  auto* db = allocate<float>(b.size());
-  auto* dc = allocate<float>(c.size());
-  upload(da, a);
-  upload(db, b);
-  upload(dc, c);
-  ASSERT_EQ(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &alpha, da, m, db, k, &beta, dc, m),
-            CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(download(dc, want.size()), want);
-
-  std::vector<__half> ha, hb;
-  for (const float x : a) ha.push_back(__float2half(x));
-  for (const float x : b) hb.push_back(__float2half(x));
-  auto* dha = allocate<__half>(a.size());
-  auto* dhb = allocate<__half>(b.size());
-  upload(dha, ha);
-  upload(dhb, hb);
-  upload(dc, c);
-  ASSERT_EQ(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &alpha, dha, CUDA_R_16F, m, dhb,
-                         CUDA_R_16F, k, &beta, dc, CUDA_R_32F, m, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
-            CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(download(dc, want.size()), want);
-
-  // Alpha and beta on the device; two matrices with one step between them.
-  auto* scalars = allocate<float>(2);
-  upload(scalars, {alpha, beta});
-  auto* twice = allocate<float>(2 * c.size());
-  upload(twice, std::vector<float>(2 * c.size(), 1.0f));
-  ASSERT_EQ(cublasSetPointerMode(handle, CUBLAS_POINTER_MODE_DEVICE), CUBLAS_STATUS_SUCCESS);
-  ASSERT_EQ(cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, scalars, da, m, 0, db, k, 0,
-                                      scalars + 1, twice, m, m * n, 2),
-            CUBLAS_STATUS_SUCCESS);
-  const std::vector<float> both = download(twice, 2 * c.size());
-  EXPECT_EQ(std::vector<float>(both.begin(), both.begin() + m * n), want);
-  EXPECT_EQ(std::vector<float>(both.begin() + m * n, both.end()), want);
-
-  EXPECT_EQ(cublasSgemm(handle, CUBLAS_OP_T, CUBLAS_OP_N, m, n, k, &alpha, da, 1, db, k, &beta, dc, m),
-            CUBLAS_STATUS_INVALID_VALUE)
-      << "a leading dimension that is too small";
-  cublasDestroy(handle);
-}
-
-TEST_F(Emulation, GemmChecksItsMatrices) {
-  cublasHandle_t handle = nullptr;
-  cublasCreate(&handle);
-  const float one = 1;
-  auto* a = allocate<float>(15);
-  auto* b = allocate<float>(16);
-  cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, a, 4, b, 4, &one, b, 4);
-  EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
-  const std::vector<std::string> reports = take_reports();
-  ASSERT_EQ(reports.size(), 1u);
-  EXPECT_NE(reports[0].find("cuBLAS: matrix A: 64 bytes at"), std::string::npos) << reports[0];
-  cublasDestroy(handle);
 }
 
 // Injected failures.

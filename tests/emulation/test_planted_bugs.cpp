@@ -90,6 +90,8 @@ const std::vector<Bug> bugs = {
     {"event_of_another_device", report, report, report, report, report, "an event of device 0 is recorded",
      "GNN_EMULATION_DEVICES=2"},
     {"double_free", report, report, report, report, report, "not the start of a live device allocation"},
+    {"workspace_of_two_streams", unseen, unseen, unseen, unseen, caught, "data race"},
+    {"bias_too_short", report, report, report, report, report, "cuBLAS: bias: 32 bytes"},
 };
 
 struct Ended {
