@@ -1,12 +1,14 @@
 #include "gnn/kernels/conv2d_pool.h"
 
+#include "gnn/kernels/conv2d_pool_direct.h"
 #include "gnn/kernels/fill.h"
 #include "gnn/kernels/launch.cuh"
 #include "gnn/kernels/max_pool2d_math.h"
 #include "gnn/kernels/sum_to.h"
 
-// The product of conv2d.cu, and one pass over its result: bias, ReLU and pooling. The way back is one pass
-// that spreads dy over the convolution's positions, and the products of conv2d.cu.
+// Direct kernels where they are better (conv2d_pool_direct.h); elsewhere the product of conv2d.cu, and one
+// pass over its result: bias, ReLU and pooling. The way back is then one pass that spreads dy over the
+// convolution's positions, and the products of conv2d.cu.
 
 namespace gnn::kernels {
 namespace {
@@ -73,6 +75,7 @@ void Conv2dPoolForward::cuda(const Tensor& x, const Tensor& weight, const Tensor
                              Tensor& choice, const Conv2dPoolParameters& parameters) {
   const Conv2dPoolSizes z = conv2d_pool_sizes(name, x, weight, bias, y, choice, parameters);
   if (y.numel() == 0) return;
+  if (direct_forward(z, x, weight, bias, parameters.relu, y, choice)) return;
   Tensor full = convolution_result(z, x.options());
   Conv2dForward::cuda(x, weight, {}, full, parameters.conv);
   dispatch_floating(name, x.dtype(), [&](auto type) {
@@ -94,13 +97,19 @@ void Conv2dPoolBackward::cuda(const Tensor& x, const Tensor& weight, const Tenso
     }
     return;
   }
+  const bool dx_is_done =
+      !dx.defined() || dx.numel() == 0 || direct_input_gradient(z, weight, dy, choice, dx);
+  const bool rest_is_done =
+      (!dweight.defined() && !dbias.defined()) || direct_weight_gradient(z, x, dy, choice, dweight, dbias);
+  if (dx_is_done && rest_is_done) return;
   Tensor full = convolution_result(z, dy.options());
   dispatch_floating(name, dy.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     launch(spread_kernel<T>, dim3(elementwise_grid(full.numel())), dim3(elementwise_block), 0, dy.device(),
            dy.data<T>(), choice.data<std::uint8_t>(), planes_of(z), full.numel(), full.mutable_data<T>());
   });
-  if (dx.defined()) Conv2dInputGradient::cuda(full, weight, dx, parameters.conv);
+  if (!dx_is_done) Conv2dInputGradient::cuda(full, weight, dx, parameters.conv);
+  if (rest_is_done) return;
   if (dweight.defined()) Conv2dWeightGradient::cuda(x, full, dweight, parameters.conv);
   if (dbias.defined()) {
     Tensor per_channel = dbias.alias({1, z.conv.o, 1, 1});
