@@ -33,11 +33,11 @@ struct TermPlan {
   int units_per_image;
   int units_at_a_time;  // that are staged together
   std::int64_t units;
-  int input_h, input_w;                    // pixels of a unit
-  int row_pitch, plane_pitch, unit_pitch;  // in shared memory
-  int unit_terms;                          // a multiple of the vector width
-  FastDivide terms_width, rows_height;     // by pooled_w and input_h
-  std::int64_t bias_offset, share_pitch;   // of the partial sums
+  int input_h, input_w;                      // pixels of a unit
+  int row_pitch, channel_pitch, unit_pitch;  // in shared memory
+  int unit_terms;                            // a multiple of the vector width
+  FastDivide terms_width, rows_height;       // by pooled_w and input_h
+  std::int64_t bias_offset, share_pitch;     // of the partial sums
   std::int64_t shared_bytes;
 };
 
@@ -94,7 +94,7 @@ __device__ __forceinline__ void stage_pixels(const TermPlan& p, const TermBlock&
     const bool inside = from_y >= 0 && from_y < p.h && from_x >= 0 && from_x < p.w;
     const std::int64_t channel = (image * p.groups + block.group) * p.in_channels + block.in_channel + c;
     const T* const from = x + (channel * p.h + from_y) * p.w;
-    pixels[u * p.unit_pitch + c * p.plane_pitch + y * p.row_pitch + column] = inside ? from[from_x] : T{0};
+    pixels[u * p.unit_pitch + y * p.row_pitch + c * p.channel_pitch + column] = inside ? from[from_x] : T{0};
   });
 }
 
@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(32 * most_warps)
   for (int i = 0; i < Taps; ++i) {
     const int tap = block.first_tap + i * 32 + lane;
     const int area = p.kernel_h * p.kernel_w;
-    const int offset = (tap / area - block.in_channel) * p.plane_pitch +
+    const int offset = (tap / area - block.in_channel) * p.channel_pitch +
                        tap % area / p.kernel_w * p.dilation_h * p.row_pitch + tap % p.kernel_w * p.dilation_w;
     pixels[i] = memory.pixels + (tap < p.taps ? offset : 0);
   }
@@ -267,35 +267,28 @@ bool plan_terms(const Conv2dPoolSizes& z, std::int64_t taps, std::int64_t elemen
   const std::int64_t slices = std::max<std::int64_t>(divide_up(taps, 32 * per_lane), 1);
   const std::int64_t channel_blocks = divide_up(c.og, most_warps);
   const std::int64_t warps = divide_up(c.og, channel_blocks);
-  // A slice that begins within a channel ends within another.
-  const std::int64_t planes = taps == 0 ? 0 : std::min((32 * per_lane + area - 2) / area + 1, c.cg);
+  // Channels that a slice has taps of: it may begin within one and end within another. One at least, as lanes
+  // without a tap load a pixel as well.
+  const std::int64_t channels =
+      taps == 0 ? 1 : std::min<std::int64_t>((32 * per_lane + area - 2) / area + 1, c.cg);
   const std::int64_t input_w = (2 * z.pooled.w - 1) * c.stride.w + (c.kernel.w - 1) * c.dilation.w + 1;
-  if (input_w * element_bytes > direct_shared_bytes || z.pooled.w > direct_shared_bytes) return false;
-
-  // Pitches with which the taps of a warp's lanes are in different banks.
-  const std::int64_t lanes = std::min<std::int64_t>(taps, 32);
-  const auto place = [&](std::int64_t tap, std::int64_t row_pitch, std::int64_t plane_pitch) {
-    return tap / area * plane_pitch + tap % area / c.kernel.w * c.dilation.h * row_pitch +
-           tap % c.kernel.w * c.dilation.w;
+  // Neighbouring taps, and so the lanes of a warp, are in neighbouring banks: from row to row of the kernel
+  // it is kernel.w banks, from channel to channel its area. (With a dilation some lanes share a bank.)
+  const std::int64_t banks = 128 / element_bytes;
+  const auto pitch = [&](std::int64_t least, std::int64_t step) {
+    return least + ((step - least) % banks + banks) % banks;
   };
-  const std::int64_t row_pitch = quiet_pitch(input_w, input_w + 31, [&](std::int64_t pitch) {
-    return bank_conflicts(std::min(lanes, area), element_bytes,
-                          [&](std::int64_t tap) { return place(tap, pitch, 0); });
-  });
+  const std::int64_t channel_pitch = pitch(input_w, area);
+  const std::int64_t row_pitch = pitch(channels == 1 ? input_w : channels * channel_pitch, c.kernel.w);
   struct Unit {
-    std::int64_t input_h, plane_pitch, terms, bytes;
+    std::int64_t input_h, terms, bytes;
   };
   const auto unit_of = [&](std::int64_t rows) {
     Unit unit;
     unit.input_h = (2 * rows - 1) * c.stride.h + (c.kernel.h - 1) * c.dilation.h + 1;
-    const std::int64_t least = unit.input_h * row_pitch;
-    unit.plane_pitch = quiet_pitch(least, least + 31, [&](std::int64_t pitch) {
-      return bank_conflicts(lanes, element_bytes,
-                            [&](std::int64_t tap) { return place(tap, row_pitch, pitch); });
-    });
     unit.terms = divide_up(rows * z.pooled.w, width) * width;
     unit.bytes = warps * unit.terms * (element_bytes + static_cast<std::int64_t>(sizeof(std::int32_t))) +
-                 planes * unit.plane_pitch * element_bytes;
+                 unit.input_h * row_pitch * element_bytes;
     return unit;
   };
   std::int64_t parts = 1;  // of an image
@@ -336,8 +329,8 @@ bool plan_terms(const Conv2dPoolSizes& z, std::int64_t taps, std::int64_t elemen
   p.input_h = narrow(unit.input_h);
   p.input_w = narrow(input_w);
   p.row_pitch = narrow(row_pitch);
-  p.plane_pitch = narrow(unit.plane_pitch);
-  p.unit_pitch = narrow(planes * unit.plane_pitch);
+  p.channel_pitch = narrow(channel_pitch);
+  p.unit_pitch = narrow(unit.input_h * row_pitch);
   p.unit_terms = narrow(unit.terms);
   p.terms_width = FastDivide(z.pooled.w);
   p.rows_height = FastDivide(unit.input_h);
