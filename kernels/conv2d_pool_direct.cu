@@ -52,7 +52,7 @@ __device__ __forceinline__ void stage_images(const QuadPlan& p, const QuadImages
 
 /// y and choice of all quads of a tile for some channels.
 template <int K, class T>
-__global__ void __launch_bounds__(quad_threads)
+__global__ void __launch_bounds__(quad_threads, quad_blocks<K, T>)
     direct_forward_kernel(QuadPlan p, QuadImages images, bool relu, const T* __restrict__ x,
                           const T* __restrict__ weight, const T* __restrict__ bias, T* __restrict__ y,
                           std::uint8_t* __restrict__ choice) {
@@ -130,7 +130,7 @@ __device__ __forceinline__ void stage_gradient(const QuadPlan& p, const QuadImag
 
 /// dx of all quads of a tile for some channels. `in` and `out` are those of the correlation: dy's and x's.
 template <int K, class T>
-__global__ void __launch_bounds__(quad_threads)
+__global__ void __launch_bounds__(quad_threads, quad_blocks<K, T>)
     direct_input_gradient_kernel(QuadPlan p, QuadImages images, const T* __restrict__ weight,
                                  const T* __restrict__ dy, const std::uint8_t* __restrict__ choice,
                                  T* __restrict__ dx) {

@@ -31,6 +31,11 @@ struct QuadCorrelation {
 inline constexpr int quad_threads = 256;
 inline constexpr std::array<int, 3> quad_channels{4, 8, 10};  // values of K that kernels are compiled for
 
+/// Second argument of __launch_bounds__: with four channels in float32, ptxas would spill registers to get
+/// more blocks than these onto a multiprocessor. 0 leaves the choice to it.
+template <int K, class T>
+inline constexpr int quad_blocks = K == 4 && std::is_same_v<T, float> ? 3 : 0;
+
 /// How it is cut into blocks, and a block's shared memory.
 struct QuadPlan {
   // The correlation
