@@ -65,7 +65,7 @@ class Planner {
         static_cast<double>(c_.images * divide_up(c_.quads.h, tile.h) * divide_up(c_.quads.w, tile.w) *
                             c_.groups * divide_up(c_.out_channels, tile.outputs()));
     const auto patch = static_cast<double>(c_.in_channels * c_.kernel.area());
-    constexpr double pixels_and_addresses = 9;
+    constexpr double pixels_and_addresses = 12;
     const double per_tap = static_cast<double>(4 * tile.k) +
                            static_cast<double>(tile.k) / static_cast<double>(width_) + pixels_and_addresses;
     const double sums = patch * per_tap * static_cast<double>(tile.lanes()) / 32 / 4;

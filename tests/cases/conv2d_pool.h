@@ -78,6 +78,14 @@ inline std::vector<OpCase> conv2d_pool() {
   add("windows_across_images", {11, 3, 7, 7}, 5, 2);
   add("long_rows", {1, 1, 4, 1023}, 2, 3);
   add("wide_kernel", {2, 3, 9, 20}, 4, {2, 9}, {.relu = true});
+  // CUDA multiplies matrices for these, and for most of the others it does not.
+  add("many_in_and_out_channels", {1, 40, 5, 6}, 96, 3, {.padding = 1, .relu = true});
+  add("many_channels_in_groups", {2, 140, 5, 7}, 140, {2, 1}, {.groups = 2});
+  // Of its direct kernels several tiles, in both directions, several groups of channels, and pieces of an
+  // image.
+  add("wide_images", {1, 1, 9, 110}, 28, 3, {.padding = 1, .relu = true});
+  add("tall_images", {2, 2, 150, 6}, 33, {3, 2}, {.stride = {1, 2}, .padding = {2, 0}});
+  add("wide_dilation", {2, 3, 40, 33}, 5, 3, {.dilation = {9, 12}});
   use_small_values(add("deep_sums", {2, 40, 6, 6}, 20, 3, {.padding = 1}));
   // The layers of LeNet, LeNet-5 and of a small network for 32 x 32 pixels (a few images for the tests).
   add("lenet_conv1_3", {3, 1, 28, 28}, 20, 5);
