@@ -47,7 +47,8 @@ inline std::vector<OpCase> conv2d_pool() {
         window_positions(x[3], kernel.w, options.stride.w, options.padding.w, options.dilation.w);
     const std::int64_t patch = in_group * kernel.area();
     set_matmul_tolerance(op_case, std::max({patch, out_channels * kernel.area(), x[0] * oh * ow}));
-    op_case.flops = 2.0 * static_cast<double>(x[0] * out_channels * oh * ow) * static_cast<double>(patch);
+    const std::int64_t pooled = x[0] * out_channels * (oh / 2) * (ow / 2);
+    op_case.flops = 2.0 * static_cast<double>(4 * pooled) * static_cast<double>(patch);
     table.push_back(op_case);
     return table.back();
   };
