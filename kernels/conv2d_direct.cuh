@@ -2,6 +2,9 @@
 
 // What direct convolution kernels share: the plan of their tiles, and how they fill shared memory.
 
+#include <array>
+#include <span>
+
 #include "gnn/kernels/broadcast.cuh"
 
 namespace gnn::kernels {
@@ -13,33 +16,42 @@ inline constexpr std::int64_t direct_shared_bytes = 48 << 10;
 /// Blocks that fill a GPU (A100: 108 multiprocessors, H100: 132).
 inline constexpr std::int64_t direct_blocks = 128;
 
-/// Wavefronts that `lanes` neighbouring lanes need to access the elements address(lane) of `size` bytes in
-/// shared memory, less the fewest possible: those in which two different elements are in one bank.
-template <class Address>
-std::int64_t bank_conflicts(std::int64_t lanes, std::int64_t size, const Address& address) {
-  constexpr int max_banks = 32;
-  const std::int64_t banks = 128 / size;  // of that width, and lanes that are served at a time
-  std::int64_t conflicts = 0;
-  for (std::int64_t first = 0; first < lanes; first += banks) {
-    std::int64_t taken[max_banks];
-    std::fill_n(taken, banks, std::int64_t{-1});
-    for (std::int64_t lane = first; lane < std::min(first + banks, lanes); ++lane) {
-      const std::int64_t at = address(lane);
-      std::int64_t& bank = taken[at % banks];
-      if (bank >= 0 && bank != at) ++conflicts;
+inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// Where a lane's element is in shared memory, as far as a pitch is looked for: whole · pitch + rest.
+struct PitchedPlace {
+  std::int64_t whole, rest;
+};
+
+/// How often two of the lanes that are served at the same time access different elements of `size` bytes (4
+/// or 8) in one bank of shared memory; counted until it is `enough`.
+inline int bank_conflicts(std::span<const PitchedPlace> lanes, std::int64_t size, std::int64_t pitch,
+                          int enough) {
+  const auto banks =
+      static_cast<std::size_t>(128 / size);  // of that width, and lanes that are served at a time
+  std::array<std::int64_t, 32> taken{};
+  int conflicts = 0;
+  for (std::size_t first = 0; first < lanes.size() && conflicts < enough; first += banks) {
+    taken.fill(-1);
+    for (const PitchedPlace& lane : lanes.subspan(first, std::min(banks, lanes.size() - first))) {
+      const std::int64_t at = lane.whole * pitch + lane.rest;
+      std::int64_t& bank = taken[static_cast<std::size_t>(at) & (banks - 1)];
+      conflicts += bank >= 0 && bank != at;
       bank = at;
     }
   }
   return conflicts;
 }
 
-/// The first of `least` … `most` with the fewest conflicts(pitch), none if possible.
-template <class Conflicts>
-std::int64_t quiet_pitch(std::int64_t least, std::int64_t most, const Conflicts& conflicts) {
+/// The first pitch of `least` … `most` with the fewest conflicts, none if possible.
+inline std::int64_t quiet_pitch(std::span<const PitchedPlace> lanes, std::int64_t size, std::int64_t least,
+                                std::int64_t most) {
   std::int64_t best = least;
-  std::int64_t fewest = conflicts(least);
+  int fewest = bank_conflicts(lanes, size, least, static_cast<int>(lanes.size()));
   for (std::int64_t pitch = least + 1; pitch <= most && fewest > 0; ++pitch) {
-    const std::int64_t count = conflicts(pitch);
+    const int count = bank_conflicts(lanes, size, pitch, fewest);
     if (count < fewest) {
       fewest = count;
       best = pitch;

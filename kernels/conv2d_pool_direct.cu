@@ -230,7 +230,7 @@ bool direct_forward(const Conv2dPoolSizes& z, const Tensor& x, const Tensor& wei
 bool direct_input_gradient(const Conv2dPoolSizes& z, const Tensor& weight, const Tensor& dy,
                            const Tensor& choice, Tensor& dx) {
   const Conv2dSizes& c = z.conv;
-  if (!suits_direct_kernels(c)) return false;
+  if (!suits_direct_kernels(c, c.stride.area())) return false;
   QuadPlan plan;
   const Size2 quads{(c.h + 1) / 2, (c.w + 1) / 2};
   const QuadCorrelation correlation{c.n, c.groups, c.og, c.cg, c.kernel, 1, c.dilation, quads};

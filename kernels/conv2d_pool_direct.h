@@ -3,13 +3,15 @@
 // Conv2dPool on CUDA by direct kernels: sums straight from the images, without matrices in between, and of
 // the four pixels that are pooled only the chosen one in the weight gradient. Not installed.
 //
-// When they are better than im2col and matrix products is decided by what a position costs in one group. The
-// products read or write the `patch` elements of its column and its O results about twice each, for
-// 2 · O · patch flops: O · patch / (O + patch) flops per element moved. Below what the GPU can do in that
-// time (peak over bandwidth: 13 flops per byte on an A100, 20 on an H100, in float32 and float64 alike, so 50
-// to 80 per element of float32) the passes over memory cost more than the products, and direct kernels, which
-// reach about half of the products' flops, are ahead. Beyond it the products are. Direct kernels also need
-// their tiles to fit into shared memory: very wide rows or windows do not.
+// When they are better than im2col and matrix products is decided by what a position of the convolution costs
+// in one group. The products' kernels move the `patch` elements of its column and its O results twice each,
+// for 2 · O · patch flops: O · patch / (O + patch) flops per element moved. What a GPU can compute in the
+// time of moving one, its peak over its bandwidth, is 52 flops on an A100 (19.5 Tflop/s, 1.5 TB/s) and 80 on
+// an H100 (67 and 3.35), in float64 as in float32. Below that the passes over memory cost more than the
+// products, and direct kernels, which move none of it and of whose instructions a half to two thirds are
+// multiply-adds, are ahead; beyond it the products are. The input's gradient is summed over the zeros between
+// strided positions as well, so there it is that many times the flops. Direct kernels also need their tiles
+// to fit into shared memory: very wide rows or windows do not.
 
 #include "gnn/kernels/conv2d_pool.h"
 
@@ -18,9 +20,9 @@ namespace gnn::kernels {
 /// Flops per element moved up to which direct kernels are used.
 inline constexpr std::int64_t direct_intensity = 64;
 
-/// True where direct kernels are better, as far as they fit (see above).
-inline bool suits_direct_kernels(const Conv2dSizes& z) {
-  return z.og * z.patch <= direct_intensity * (z.og + z.patch);
+/// True where direct kernels that compute `waste` times the products' flops are better, as far as they fit.
+inline bool suits_direct_kernels(const Conv2dSizes& z, std::int64_t waste = 1) {
+  return waste * z.og * z.patch <= direct_intensity * (z.og + z.patch);
 }
 
 // Each of these does all its work, or returns false, having done nothing, where matrix products are better.

@@ -241,10 +241,6 @@ __global__ void __launch_bounds__(32 * reduce_rows)
   }
 }
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
 /// The number of taps per lane with the fewest instructions: each 32 lanes load terms, and then a pixel per
 /// tap.
 int taps_per_lane(std::int64_t taps) {

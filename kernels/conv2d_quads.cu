@@ -1,14 +1,11 @@
 #include "gnn/kernels/conv2d_quads.cuh"
 
+#include <algorithm>
 #include <limits>
-#include <utility>
+#include <vector>
 
 namespace gnn::kernels {
 namespace {
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// Of parts of at most `limit` that make up `whole`, the largest when they are as equal as possible.
 std::int64_t balanced(std::int64_t whole, std::int64_t limit) {
@@ -85,28 +82,26 @@ class Planner {
 
   /// Such that the lanes of a warp load different banks.
   std::int64_t row_pitch(const Tile& tile) const {
-    return quiet_pitch(phase_columns(tile), widest_row(tile), [&](std::int64_t row_pitch) {
-      const auto place = [&](std::int64_t lane) {
-        const std::int64_t quad = lane / tile.slots;
-        return quad / tile.w * row_pitch + quad % tile.w;
-      };
-      return bank_conflicts(std::min<std::int64_t>(tile.h * tile.w * tile.slots, 32), bytes_, place);
-    });
+    std::array<PitchedPlace, 32> lanes;
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(tile.h * tile.w * tile.slots, 32));
+    for (std::size_t lane = 0; lane < count; ++lane) {
+      const std::int64_t quad = static_cast<std::int64_t>(lane) / tile.slots;
+      lanes[lane] = {quad / tile.w, quad % tile.w};
+    }
+    return quiet_pitch(std::span(lanes).first(count), bytes_, phase_columns(tile), widest_row(tile));
   }
 
-  /// Such that the first warps store into different banks.
-  std::int64_t phase_pitch(const Tile& tile) const {
-    const std::int64_t row = row_pitch(tile);
-    const std::int64_t least = phase_rows(tile) * row;
-    return quiet_pitch(least, least + 31, [&](std::int64_t pitch) {
-      const auto place = [&](std::int64_t lane) {
-        const std::int64_t y = lane / input_w(tile);
-        const std::int64_t x = lane % input_w(tile);
-        return (y % (2 * c_.stride.h) * 2 * c_.stride.w + x % (2 * c_.stride.w)) * pitch +
-               y / (2 * c_.stride.h) * row + x / (2 * c_.stride.w);
-      };
-      return bank_conflicts(64, bytes_, place);
-    });
+  /// Such that the first two warps store into different banks.
+  std::int64_t phase_pitch(const Tile& tile, std::int64_t row_pitch) const {
+    std::array<PitchedPlace, 64> lanes;
+    for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
+      const std::int64_t y = static_cast<std::int64_t>(lane) / input_w(tile);
+      const std::int64_t x = static_cast<std::int64_t>(lane) % input_w(tile);
+      lanes[lane] = {y % (2 * c_.stride.h) * 2 * c_.stride.w + x % (2 * c_.stride.w),
+                     y / (2 * c_.stride.h) * row_pitch + x / (2 * c_.stride.w)};
+    }
+    const std::int64_t least = phase_rows(tile) * row_pitch;
+    return quiet_pitch(lanes, bytes_, least, least + 31);
   }
 
  private:
@@ -123,11 +118,9 @@ class Planner {
   std::int64_t width_;
 };
 
-}  // namespace
-
-bool plan_quads(const QuadCorrelation& c, std::int64_t element_bytes, QuadPlan& p) {
+bool make_plan(const QuadCorrelation& c, std::int64_t element_bytes, QuadPlan& p) {
   const Planner planner(c, element_bytes);
-  Tile tile;
+  Tile tile{};
   if (!planner.best(tile)) return false;
   const std::int64_t area = c.kernel.area();
   const std::int64_t chunk = planner.channels_at_a_time(tile);
@@ -135,7 +128,8 @@ bool plan_quads(const QuadCorrelation& c, std::int64_t element_bytes, QuadPlan& 
   const std::int64_t width = 16 / element_bytes;
   // Rows of weights start at different banks: the pitch is an odd number of vectors.
   const std::int64_t weight_pitch = (divide_up(taps, width) | 1) * width;
-  const std::int64_t phase_pitch = planner.phase_pitch(tile);
+  const std::int64_t row_pitch = planner.row_pitch(tile);
+  const std::int64_t phase_pitch = planner.phase_pitch(tile, row_pitch);
   const std::int64_t channel_pitch = planner.phases() * phase_pitch;
   std::int64_t splits = 1;  // 16 taps each are worth having another
   while (2 * splits * tile.lanes() <= quad_threads && taps >= 32 * splits && splits < 8) splits *= 2;
@@ -163,7 +157,7 @@ bool plan_quads(const QuadCorrelation& c, std::int64_t element_bytes, QuadPlan& 
   p.chunk = narrow(chunk);
   p.input_h = narrow(planner.input_h(tile));
   p.input_w = narrow(planner.input_w(tile));
-  p.row_pitch = narrow(planner.row_pitch(tile));
+  p.row_pitch = narrow(row_pitch);
   p.phase_pitch = narrow(phase_pitch);
   p.channel_pitch = narrow(channel_pitch);
   p.weight_pitch = narrow(weight_pitch);
@@ -179,6 +173,32 @@ bool plan_quads(const QuadCorrelation& c, std::int64_t element_bytes, QuadPlan& 
   constexpr std::int64_t most_tiles =
       std::numeric_limits<std::int32_t>::max();  // and the grid's second size:
   return p.tiles <= most_tiles && p.channel_blocks <= 65535;
+}
+
+}  // namespace
+
+bool plan_quads(const QuadCorrelation& correlation, std::int64_t element_bytes, QuadPlan& plan) {
+  struct Known {
+    QuadCorrelation correlation;
+    std::int64_t element_bytes;
+    bool fits;
+    QuadPlan plan;
+  };
+  // To plan takes ten microseconds, longer than to launch, and a network asks for a few plans again and
+  // again.
+  constexpr std::size_t most = 64;
+  thread_local std::vector<Known> known;
+  auto found = std::ranges::find_if(known, [&](const Known& k) {
+    return k.correlation == correlation && k.element_bytes == element_bytes;
+  });
+  if (found == known.end()) {
+    if (known.size() == most) known.clear();
+    known.push_back({correlation, element_bytes, false, {}});
+    found = known.end() - 1;
+    found->fits = make_plan(correlation, element_bytes, found->plan);
+  }
+  plan = found->plan;
+  return found->fits;
 }
 
 }  // namespace gnn::kernels

@@ -26,6 +26,8 @@ struct QuadCorrelation {
   std::int64_t in_channels, out_channels;  // of one group
   Size2 kernel, stride, dilation;
   Size2 quads;  // of one channel of the result
+
+  bool operator==(const QuadCorrelation&) const = default;
 };
 
 inline constexpr int quad_threads = 256;
