@@ -81,6 +81,8 @@ inline std::vector<OpCase> conv2d_pool() {
   add("wide_kernel", {2, 3, 9, 20}, 4, {2, 9}, {.relu = true});
   // CUDA multiplies matrices for these, and for most of the others it does not.
   add("many_in_and_out_channels", {1, 40, 5, 6}, 96, 3, {.padding = 1, .relu = true});
+  add("many_channels_strided", {2, 8, 9, 10}, 40, 3,
+      {.stride = 2, .padding = 1});  // for the input's gradient alone
   add("many_channels_in_groups", {2, 140, 5, 7}, 140, {2, 1}, {.groups = 2});
   // Of its direct kernels several tiles, in both directions, several groups of channels, and pieces of an
   // image.

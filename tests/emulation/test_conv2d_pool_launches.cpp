@@ -29,7 +29,8 @@ std::uint64_t count(const std::map<std::string, std::uint64_t>& launches, const 
 
 /// What conv2d_pool launches forward and, when `inputs` is set, with x's gradient, backward.
 struct Launches {
-  Launches(const Shape& x, const Shape& weight, bool input_gradient, gnn::DType dtype = gnn::DType::float32) {
+  Launches(const Shape& x, const Shape& weight, bool input_gradient, gnn::DType dtype = gnn::DType::float32,
+           const gnn::Conv2dPoolOptions& convolution = {}) {
     const gnn::TensorOptions options{dtype, Device::cuda(0)};
     Tensor image = gnn::zeros(x, options);
     if (input_gradient) image.set_requires_grad();
@@ -37,7 +38,7 @@ struct Launches {
     Tensor bias = gnn::zeros({weight[0]}, options).set_requires_grad();
     gnn::synchronize(options.device);
     gnn::emulation::take_launches();
-    const Tensor y = gnn::conv2d_pool(image, kernel, bias);
+    const Tensor y = gnn::conv2d_pool(image, kernel, bias, convolution);
     gnn::synchronize(options.device);
     forward = gnn::emulation::take_launches();
     const Tensor dy = gnn::zeros(y.shape(), options);
@@ -77,6 +78,17 @@ TEST(Conv2dPoolLaunches, ProductsOfManyChannels) {
   EXPECT_EQ(count(launches.backward, "im2col_kernel"), 1u);
   EXPECT_EQ(count(launches.backward, "direct_"), 0u);
   EXPECT_EQ(count(launches.backward, "weight_"), 0u);
+}
+
+TEST(Conv2dPoolLaunches, ProductsForTheInputsGradientOfAStride) {
+  // 72 · 40 / (72 + 40) = 26 flops per element moved, four times that with the zeros between strided
+  // positions
+  const Launches launches({2, 8, 9, 9}, {40, 8, 3, 3}, true, gnn::DType::float32, {.stride = 2});
+  EXPECT_EQ(count(launches.forward, ""), 1u);
+  EXPECT_EQ(count(launches.backward, "spread_kernel"), 1u);
+  EXPECT_EQ(count(launches.backward, "col2im_kernel"), 1u);
+  EXPECT_EQ(count(launches.backward, "im2col_kernel"), 0u);
+  EXPECT_EQ(count(launches.backward, "weight_terms_kernel"), 1u);
 }
 
 TEST(Conv2dPoolLaunches, ProductsWhereNoTileFits) {
