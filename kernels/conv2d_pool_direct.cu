@@ -67,6 +67,9 @@ __global__ void __launch_bounds__(quad_threads, quad_blocks<K, T>)
   const std::int64_t plane = static_cast<std::int64_t>(images.h) * images.w;
 
   set_offsets(p, false, memory.offsets);
+  for (int o = static_cast<int>(threadIdx.x); o < outputs; o += static_cast<int>(blockDim.x)) {
+    memory.bias[o] = bias == nullptr ? T{0} : bias[out + o];
+  }
   T sums[K][4] = {};
   for (int first = 0; first < p.in_channels; first += p.chunk) {
     const int channels = smaller(p.chunk, p.in_channels - first);
@@ -78,7 +81,8 @@ __global__ void __launch_bounds__(quad_threads, quad_blocks<K, T>)
     if (thread.works(p)) add_taps(p, memory, thread, channels * area, sums);
     __syncthreads();
   }
-  combine_splits(p, thread, sums);
+  __syncthreads();  // for the bias, where there are no taps
+  combine_splits(p, memory, thread, sums);
 
   const int row = block.row + thread.row;
   const int column = block.column + thread.column;
@@ -88,7 +92,7 @@ __global__ void __launch_bounds__(quad_threads, quad_blocks<K, T>)
   for (int k = 0; k < K; ++k) {
     const int o = thread.slot + k * p.slots;
     if (o >= outputs) continue;
-    const T add = bias == nullptr ? T{0} : bias[out + o];
+    const T add = memory.bias[o];
     T best = sums[k][0] + add;
     std::int32_t at = 0;
 #pragma unroll
@@ -167,7 +171,7 @@ __global__ void __launch_bounds__(quad_threads, quad_blocks<K, T>)
     if (thread.works(p)) add_taps(p, memory, thread, channels * area, sums);
     __syncthreads();
   }
-  combine_splits(p, thread, sums);
+  combine_splits(p, memory, thread, sums);
 
   const int row = 2 * (block.row + thread.row);
   const int column = 2 * (block.column + thread.column);

@@ -35,6 +35,7 @@ struct TermPlan {
   std::int64_t units;
   int input_h, input_w;                      // pixels of a unit
   int row_pitch, channel_pitch, unit_pitch;  // in shared memory
+  bool aligned;                              // every unit of dy begins where vectors may
   int unit_terms;                            // a multiple of the vector width
   FastDivide terms_width, rows_height;       // by pooled_w and input_h
   std::int64_t bias_offset, share_pitch;     // of the partial sums
@@ -98,11 +99,11 @@ __device__ __forceinline__ void stage_pixels(const TermPlan& p, const TermBlock&
   });
 }
 
-template <class T>
+/// `width` outputs at a time.
+template <int width, class T>
 __device__ __forceinline__ void stage_terms(const TermPlan& p, const TermBlock& block, std::int64_t unit,
                                             int units, const T* dy, const std::uint8_t* choice,
                                             const TermMemory<T>& memory) {
-  constexpr int width = vector_width<T>;
   const int vectors = p.unit_terms / width;
   for_each_pixel(block.channels, units * vectors, [&](int channel, int vector) {
     const int u = vector / vectors;
@@ -160,7 +161,11 @@ __global__ void __launch_bounds__(32 * most_warps)
   for (std::int64_t unit = p.units * share / p.shares; unit < end; unit += p.units_at_a_time) {
     const int units = end - unit < p.units_at_a_time ? static_cast<int>(end - unit) : p.units_at_a_time;
     stage_pixels(p, block, unit, units, x, memory.pixels);
-    stage_terms(p, block, unit, units, dy, choice, memory);
+    if (p.aligned) {
+      stage_terms<vector_width<T>>(p, block, unit, units, dy, choice, memory);
+    } else {
+      stage_terms<1>(p, block, unit, units, dy, choice, memory);
+    }
     __syncthreads();
     if (warp < block.channels) {
       constexpr int width = vector_width<T>;
@@ -327,6 +332,7 @@ bool plan_terms(const Conv2dPoolSizes& z, std::int64_t taps, std::int64_t elemen
   p.row_pitch = narrow(row_pitch);
   p.channel_pitch = narrow(channel_pitch);
   p.unit_pitch = narrow(unit.input_h * row_pitch);
+  p.aligned = z.outputs % width == 0 && (rows == z.pooled.h || rows * z.pooled.w % width == 0);
   p.unit_terms = narrow(unit.terms);
   p.terms_width = FastDivide(z.pooled.w);
   p.rows_height = FastDivide(unit.input_h);

@@ -50,7 +50,8 @@ class Planner {
     const std::int64_t area = c_.kernel.area();
     const std::int64_t each = area * static_cast<std::int64_t>(sizeof(QuadOffsets)) +
                               (tile.outputs() * area + channel_elements(tile)) * bytes_;
-    const std::int64_t padding = tile.outputs() * 2 * width_ * bytes_;  // of the rows of weights
+    // Of the rows of weights, and the bias.
+    const std::int64_t padding = (tile.outputs() * (2 * width_ + 1) + width_) * bytes_;
     const std::int64_t limit = std::max<std::int64_t>(direct_shared_bytes - padding, 0) / each;
     return limit == 0 ? 0 : std::max<std::int64_t>(balanced(c_.in_channels, limit), 1);
   }
@@ -161,13 +162,14 @@ bool make_plan(const QuadCorrelation& c, std::int64_t element_bytes, QuadPlan& p
   p.phase_pitch = narrow(phase_pitch);
   p.channel_pitch = narrow(channel_pitch);
   p.weight_pitch = narrow(weight_pitch);
+  p.bias_pitch = narrow(divide_up(tile.outputs(), width) * width);
   p.period_h = FastDivide(2 * c.stride.h);
   p.period_w = FastDivide(2 * c.stride.w);
   p.kernel_area = FastDivide(area);
   const std::int64_t staged = taps * static_cast<std::int64_t>(sizeof(QuadOffsets)) +
                               (tile.outputs() * weight_pitch + chunk * channel_pitch) * element_bytes;
   const std::int64_t combined = splits / 2 * 4 * tile.k * tile.lanes() * element_bytes;
-  p.shared_bytes = std::max(staged, combined);
+  p.shared_bytes = p.bias_pitch * element_bytes + std::max(staged, combined);
   p.tiles = c.images * p.tiles_h * p.tiles_w;
   p.channel_blocks = c.groups * divide_up(c.out_channels, tile.outputs());
   constexpr std::int64_t most_tiles =

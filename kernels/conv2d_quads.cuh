@@ -49,7 +49,7 @@ struct QuadPlan {
   int tile_h, tile_w, tiles_h, tiles_w;
   // What it stages at a time: `chunk` channels of input_h x input_w pixels, in phases
   int chunk, input_h, input_w;
-  int row_pitch, phase_pitch, channel_pitch, weight_pitch;
+  int row_pitch, phase_pitch, channel_pitch, weight_pitch, bias_pitch;
   FastDivide period_h, period_w, kernel_area;
   std::int64_t shared_bytes;
   std::int64_t tiles, channel_blocks;  // the grid
@@ -67,13 +67,15 @@ struct alignas(16) QuadOffsets {
 /// phases.
 template <class T>
 struct QuadMemory {
+  T* bias;
   QuadOffsets* offsets;
   T* weights;
   T* pixels;
 
   __device__ explicit QuadMemory(const QuadPlan& p) {
     const int taps = p.chunk * p.kernel_h * p.kernel_w;
-    offsets = dynamic_shared<QuadOffsets>();
+    bias = dynamic_shared<T>();
+    offsets = reinterpret_cast<QuadOffsets*>(bias + p.bias_pitch);
     weights = reinterpret_cast<T*>(offsets + taps);
     pixels = weights + p.k * p.slots * p.weight_pitch;
   }
@@ -174,11 +176,12 @@ __device__ __forceinline__ void add_taps(const QuadPlan& p, const QuadMemory<T>&
   for (; tap < end; ++tap) add(tap, [&](int k) { return weights[k * step + tap]; });
 }
 
-/// Adds up the sums of all splits, for the threads of the first one; shared memory may be overwritten. All
-/// threads of the block take part.
+/// Adds up the sums of all splits, for the threads of the first one; of shared memory only the bias remains.
+/// All threads of the block take part.
 template <int K, class T>
-__device__ __forceinline__ void combine_splits(const QuadPlan& p, const QuadThread& thread, T (&sums)[K][4]) {
-  T* const shared = dynamic_shared<T>();
+__device__ __forceinline__ void combine_splits(const QuadPlan& p, const QuadMemory<T>& memory,
+                                               const QuadThread& thread, T (&sums)[K][4]) {
+  T* const shared = memory.bias + p.bias_pitch;
   for (int half = p.splits / 2; half > 0; half /= 2) {
     if (thread.split >= half && thread.split < 2 * half) {
 #pragma unroll
