@@ -20,7 +20,10 @@ struct Conv2dPoolParameters {
 //                        is one; pool_no_choice where relu is set and the maximum is not above 0
 //
 // `choice` (uint8, y's shape) is all that the gradients need besides x and the weight: each y depends on one
-// z, so three in four terms of the gradients' sums are zero, and the CPU leaves them out.
+// z, so three in four terms of the gradients' sums are zero. The CPU leaves them out, and so does CUDA for
+// dweight and dbias where it uses direct kernels: one launch for y, one for dx, two for dweight and dbias,
+// and neither z nor its gradient in memory. Elsewhere it multiplies matrices (conv2d_pool_direct.h says
+// when).
 //
 // float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give. The order
 // of summation depends on the shapes alone, never on the number of threads. Each kernel throws ShapeError or

@@ -1,33 +1,109 @@
 #include "gnn/kernels/im2col.h"
 
+#include "gnn/kernels/conv2d_direct.cuh"
 #include "gnn/kernels/im2col_math.h"
-#include "gnn/kernels/launch.cuh"
 
 namespace gnn::kernels {
 namespace {
 
-// A thread for each window and channel: the position is found once, by division, for all of the window's
-// elements. Neighbouring threads write neighbouring elements, and read such for stride 1. Four
-// blocks at least: with more ptxas spills registers.
+/// What a block copies at a time: some rows of windows of one channel, or some whole channels. `pixels` of
+/// them, which are neighbours in x, are staged in shared memory; 0 where not even those of one row of windows
+/// fit there.
+struct Im2colTiles {
+  std::int64_t rows;      // of windows, at most
+  std::int64_t channels;  // that are whole; or 1
+  std::int64_t tiles_per_channel;
+  std::int64_t tiles;
+  std::int64_t pixels;
+};
+
+constexpr std::int64_t staged_bytes = 24 << 10;  // most of a block
+constexpr std::int64_t most_windows = 1 << 30;
+constexpr std::int64_t staged_pixels = 1024;  // worth having fewer channels for
+
+Im2colTiles im2col_tiles(const Im2colSizes& z, std::int64_t element_bytes) {
+  const std::int64_t limit = staged_bytes / element_bytes - vector_width<float>;
+  const auto pixels = [&](std::int64_t rows) {
+    return std::min((rows - 1) * z.stride_h + (z.kernel_h - 1) * z.dilation_h + 1, z.h) * z.w;
+  };
+  Im2colTiles tiles{1, 1, z.oh, 0, 0};
+  if (pixels(1) <= limit) {
+    std::int64_t parts = 1;
+    tiles.rows = z.oh;
+    while (tiles.rows > 1 && (pixels(tiles.rows) > limit || tiles.rows * z.ow > most_windows)) {
+      ++parts;
+      tiles.rows = (z.oh + parts - 1) / parts;
+    }
+    tiles.tiles_per_channel = (z.oh + tiles.rows - 1) / tiles.rows;
+    const std::int64_t whole = z.h * z.w;
+    if (tiles.rows == z.oh)
+      tiles.channels = std::max(staged_pixels / std::max<std::int64_t>(whole, 1), tiles.channels);
+    tiles.pixels = tiles.channels > 1 ? tiles.channels * whole : pixels(tiles.rows);
+  }
+  tiles.tiles = (z.n * z.c + tiles.channels - 1) / tiles.channels * tiles.tiles_per_channel;
+  return tiles;
+}
+
+/// source[0 … count) to target, by vectors but for the ends; both are `shift` elements behind an address that
+/// is aligned for vectors.
 template <class T>
-__global__ void __launch_bounds__(elementwise_block, 4)
-    im2col_kernel(Im2colSizes z, const T* x, T* columns, std::int64_t count) {
-  const std::int64_t step = z.oh * z.ow;
-  for (std::int64_t index = global_thread(); index < count; index += grid_threads()) {
-    const std::int64_t line = index / z.ow;
-    const std::int64_t plane = line / z.oh;
-    const std::int64_t top = line % z.oh * z.stride_h - z.padding_h;
-    const std::int64_t left = index % z.ow * z.stride_w - z.padding_w;
-    const T* const image = x + plane * z.h * z.w;
-    T* out = columns + plane * z.kernel_h * z.kernel_w * step + index % step;
-    for (std::int64_t r = 0; r < z.kernel_h; ++r) {
-      const std::int64_t y = top + r * z.dilation_h;
-      for (std::int64_t s = 0; s < z.kernel_w; ++s, out += step) {
-        const std::int64_t column = left + s * z.dilation_w;
-        const bool inside = y >= 0 && y < z.h && column >= 0 && column < z.w;
-        *out = inside ? image[y * z.w + column] : T{0};
+__device__ __forceinline__ void stage_run(const T* source, std::int64_t count, T* target, int shift) {
+  constexpr int width = vector_width<T>;
+  for (std::int64_t at = static_cast<std::int64_t>(threadIdx.x) * width - shift; at < count;
+       at += static_cast<std::int64_t>(blockDim.x) * width) {
+    if (at >= 0 && at + width <= count && is_aligned<T, width>(source + at)) {
+      *reinterpret_cast<Vector<T, width>*>(target + at) =
+          *reinterpret_cast<const Vector<T, width>*>(source + at);
+    } else {
+#pragma unroll
+      for (int i = 0; i < width; ++i) {
+        if (at + i >= 0 && at + i < count) target[at + i] = source[at + i];
       }
     }
+  }
+}
+
+/// Neighbouring threads write neighbouring elements of a row of columns.
+template <bool Staged, class T>
+__global__ void __launch_bounds__(elementwise_block)
+    im2col_kernel(Im2colSizes z, Im2colTiles tiles, const T* __restrict__ x, T* __restrict__ columns) {
+  constexpr int width = vector_width<T>;
+  const std::int64_t area = z.kernel_h * z.kernel_w;
+  for (std::int64_t tile = blockIdx.x; tile < tiles.tiles; tile += gridDim.x) {
+    const std::int64_t channel = tile / tiles.tiles_per_channel * tiles.channels;
+    const std::int64_t channels = z.n * z.c - channel < tiles.channels ? z.n * z.c - channel : tiles.channels;
+    const std::int64_t row = tile % tiles.tiles_per_channel * tiles.rows;
+    const std::int64_t rows = z.oh - row < tiles.rows ? z.oh - row : tiles.rows;
+    const T* pixels = x + channel * z.h * z.w;
+    if constexpr (Staged) {
+      const bool whole = tiles.channels > 1;
+      const std::int64_t top = row * z.stride_h - z.padding_h;
+      const std::int64_t end = top + (rows - 1) * z.stride_h + (z.kernel_h - 1) * z.dilation_h + 1;
+      const std::int64_t first = whole || top < 0 ? 0 : top;
+      const std::int64_t last = whole || end > z.h ? z.h : end;
+      const std::int64_t count = whole ? channels * z.h * z.w : (last - first) * z.w;
+      const T* const source = pixels + first * z.w;
+      const auto shift = static_cast<int>(reinterpret_cast<std::uintptr_t>(source) / sizeof(T) % width);
+      T* const staged = dynamic_shared<T>() + shift;
+      __syncthreads();  // the tile before may still be read
+      stage_run(source, count, staged, shift);
+      __syncthreads();
+      pixels = staged - first * z.w;
+    }
+    T* const out = columns + channel * area * z.oh * z.ow + row * z.ow;
+    for_each_pixel(static_cast<int>(channels * area), static_cast<int>(rows * z.ow),
+                   [&](int line, int window) {
+                     const auto place = static_cast<int>(line % area);
+                     const auto ow = static_cast<int>(z.ow);
+                     const auto kernel_w = static_cast<int>(z.kernel_w);
+                     const std::int64_t i = row + window / ow;
+                     const std::int64_t y = i * z.stride_h - z.padding_h + place / kernel_w * z.dilation_h;
+                     const std::int64_t column =
+                         window % ow * z.stride_w - z.padding_w + place % kernel_w * z.dilation_w;
+                     const bool inside = y >= 0 && y < z.h && column >= 0 && column < z.w;
+                     out[line * (z.oh * z.ow) + window] =
+                         inside ? pixels[line / area * (z.h * z.w) + y * z.w + column] : T{0};
+                   });
   }
 }
 
@@ -43,9 +119,17 @@ void Im2col::cuda(const Tensor& x, Tensor& columns, const Im2colParameters& para
   const Im2colSizes z = im2col_sizes(name, x, columns, parameters);
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    const std::int64_t count = z.n * z.c * z.oh * z.ow;
-    launch(im2col_kernel<T>, dim3(elementwise_grid(count)), dim3(elementwise_block), 0, x.device(), z,
-           x.data<T>(), columns.mutable_data<T>(), count);
+    if (columns.numel() == 0) return;
+    const Im2colTiles tiles = im2col_tiles(z, sizeof(T));
+    const dim3 grid(static_cast<unsigned>(std::min<std::int64_t>(tiles.tiles, 1 << 20)));
+    if (tiles.pixels > 0) {
+      launch(im2col_kernel<true, T>, grid, dim3(elementwise_block),
+             static_cast<std::size_t>(tiles.pixels + vector_width<T>) * sizeof(T), x.device(), z, tiles,
+             x.data<T>(), columns.mutable_data<T>());
+    } else {
+      launch(im2col_kernel<false, T>, grid, dim3(elementwise_block), 0, x.device(), z, tiles, x.data<T>(),
+             columns.mutable_data<T>());
+    }
   });
 }
 

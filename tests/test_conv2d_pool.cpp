@@ -1,5 +1,6 @@
 #include "cases/conv2d_pool.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "gnn/core/error.h"
@@ -55,25 +56,34 @@ TEST(Conv2dPoolCpu, ForwardIsBitwiseThatOfTheSeparateFunctions) {
 
 TEST_P(Conv2dPool, TiesNaNsAndReluAreThoseOfTheSeparateFunctions) {
   // A 1 x 1 kernel of 1 makes the convolution's result the image: windows with ties, with NaNs, with nothing
-  // above 0, with infinities.
+  // above 0, with infinities. With many channels, all other images 0, CUDA multiplies matrices.
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   constexpr float inf = std::numeric_limits<float>::infinity();
   const std::vector<float> pixels{1, 1, 0,  -1, nan, 2,   -1, -2, -inf, -inf, 3, 3,  //
                                   1, 1, -1, 0,  3,   nan, -3, -4, -inf, -inf, 3, inf};
-  for (const bool with_relu : {false, true}) {
-    const auto run = [&](bool fused) {
-      Tensor x = from_values(pixels, {1, 1, 2, 12}, device()).set_requires_grad();
-      const Tensor one = ones({1, 1, 1, 1}, {.device = device()});
-      const Tensor y =
-          fused ? conv2d_pool(x, one, {}, {.relu = with_relu}) : separate(x, one, {}, {.relu = with_relu});
-      y.backward(from_values<float>({1, 2, 3, 4, 5, 6}, y.shape(), device()));
-      std::vector<std::string> text;
-      for (const Tensor& t : {y, x.grad()}) {
-        for (const float value : t.to_vector<float>()) text.push_back(std::to_string(value));
-      }
-      return text;
-    };
-    EXPECT_EQ(run(true), run(false)) << "relu " << with_relu;
+  for (const std::int64_t channels : {1, 130}) {
+    std::vector<float> image(static_cast<std::size_t>(channels * 24));
+    std::copy(pixels.begin(), pixels.end(), image.begin());
+    std::vector<float> kernel(static_cast<std::size_t>(channels * channels));
+    for (std::int64_t o = 0; o < channels; ++o) kernel[static_cast<std::size_t>(o * channels)] = 1;
+    const Tensor weight = from_values(kernel, {channels, channels, 1, 1}, device());
+    std::vector<float> gradient(static_cast<std::size_t>(channels * 6));  // whole numbers: exact in any order
+    for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = static_cast<float>(i % 7 + 1);
+    const Tensor dy = from_values(gradient, {1, channels, 1, 6}, device());
+    for (const bool with_relu : {false, true}) {
+      const auto run = [&](bool fused) {
+        Tensor x = from_values(image, {1, channels, 2, 12}, device()).set_requires_grad();
+        const Tensor y = fused ? conv2d_pool(x, weight, {}, {.relu = with_relu})
+                               : separate(x, weight, {}, {.relu = with_relu});
+        y.backward(dy);
+        std::vector<std::string> text;
+        for (const Tensor& t : {y, x.grad()}) {
+          for (const float value : t.to_vector<float>()) text.push_back(std::to_string(value));
+        }
+        return text;
+      };
+      EXPECT_EQ(run(true), run(false)) << channels << " channels, relu " << with_relu;
+    }
   }
 }
 

@@ -22,19 +22,23 @@ namespace {
 using testing::OpCase;
 using testing::OptimizerCase;
 
-template <class Case>
-struct Table {
+struct OpTable {
   const char* stem;
-  std::vector<Case> cases;
+  std::vector<OpCase> cases;
+  BackwardCost backward;
+};
+struct OptimizerTable {
+  const char* stem;
+  std::vector<OptimizerCase> cases;
 };
 
 // Filled while statics are initialised, in any order; nothing in them moves, as benchmarks refer to it.
-std::deque<Table<OpCase>>& op_tables() {
-  static std::deque<Table<OpCase>> tables;
+std::deque<OpTable>& op_tables() {
+  static std::deque<OpTable> tables;
   return tables;
 }
-std::deque<Table<OptimizerCase>>& optimizer_tables() {
-  static std::deque<Table<OptimizerCase>> tables;
+std::deque<OptimizerTable>& optimizer_tables() {
+  static std::deque<OptimizerTable> tables;
   return tables;
 }
 std::deque<Baseline>& baselines() {
@@ -43,28 +47,28 @@ std::deque<Baseline>& baselines() {
 }
 
 /// Of forward: inputs read and the output written, or what the table says. Backward reads the cotangent and
-/// the inputs and writes the gradients; its operations are counted as twice those of forward, which is exact
-/// for products and convolutions with gradients of both factors.
-Cost cost_of(const OpCase& op_case, const Prepared& p, Direction direction) {
+/// the inputs and writes the gradients.
+Cost cost_of(const OpCase& op_case, const BackwardCost& backward, const Prepared& p, Direction direction) {
   Cost cost{op_case.bytes > 0 ? op_case.bytes : p.input_bytes + p.output_bytes, op_case.flops,
             p.input_bytes + p.output_bytes};
   if (direction == Direction::forward_backward) {
-    cost.bytes += p.output_bytes + p.input_bytes + p.gradient_bytes;
-    cost.flops *= 3;
-    cost.working_set += p.output_bytes + p.gradient_bytes;
+    const double saved_bytes = backward.saved_bytes * static_cast<double>(p.cotangent.numel());
+    cost.bytes += p.output_bytes + p.input_bytes + p.gradient_bytes + 2 * saved_bytes;
+    cost.flops *= 1 + backward.flops;
+    cost.working_set += p.output_bytes + p.gradient_bytes + saved_bytes;
   }
   return cost;
 }
 
 void run(::benchmark::State& state, const std::string& name, const OpCase& op_case,
-         const std::function<Tensor(std::span<const Tensor>)>& op, DType dtype, Device device,
-         Direction direction, Cache cache) {
+         const BackwardCost& backward, const std::function<Tensor(std::span<const Tensor>)>& op, DType dtype,
+         Device device, Direction direction, Cache cache) {
   Prepared& prepared = prepare(name, op_case, op, dtype, device, direction);
   if (!prepared.error.empty()) {
     state.SkipWithError(("wrong result: " + prepared.error).c_str());
     return;
   }
-  const Cost cost = cost_of(op_case, prepared, direction);
+  const Cost cost = cost_of(op_case, backward, prepared, direction);
   std::vector<Tensor>& inputs = prepared.inputs;
   if (direction == Direction::forward) {
     const NoGrad no_grad;
@@ -98,14 +102,15 @@ std::vector<DType> dtypes_of(const OpCase& op_case) {
   return {DType::float32, DType::float64};
 }
 
-void register_case(const char* stem, const OpCase& op_case) {
+void register_case(const char* stem, const OpCase& op_case, const BackwardCost& backward) {
   const std::string name = fmt::format("{}/{}", stem, op_case.name);
   for (const Device device : testing::test_devices()) {
     for (const DType dtype : dtypes_of(op_case)) {
       const std::string prefix = fmt::format("{}/{}/{}", name, dtype, device);
       const auto add = [&](const char* suffix, Direction direction) {
-        register_both(prefix + suffix, [=, &op_case](::benchmark::State& state, Cache cache) {
-          guarded(state, [&] { run(state, name, op_case, op_case.op, dtype, device, direction, cache); });
+        register_both(prefix + suffix, [=, &op_case, &backward](::benchmark::State& state, Cache cache) {
+          guarded(state,
+                  [&] { run(state, name, op_case, backward, op_case.op, dtype, device, direction, cache); });
         });
       };
       add("/forward", Direction::forward);
@@ -113,9 +118,9 @@ void register_case(const char* stem, const OpCase& op_case) {
       for (const Baseline& baseline : baselines()) {
         if (baseline.name != name || baseline.dtype != dtype || !device.is_cpu()) continue;
         ::benchmark::RegisterBenchmark((prefix + "/forward/warm/" + baseline.library).c_str(),
-                                       [=, &op_case, &baseline](::benchmark::State& state) {
+                                       [=, &op_case, &backward, &baseline](::benchmark::State& state) {
                                          guarded(state, [&] {
-                                           run(state, name, op_case, baseline.op, dtype, device,
+                                           run(state, name, op_case, backward, baseline.op, dtype, device,
                                                Direction::forward, Cache::warm);
                                          });
                                        })
@@ -165,8 +170,8 @@ void run_steps(::benchmark::State& state, const std::string& name, const Optimiz
 
 }  // namespace
 
-Register::Register(const char* stem, std::vector<OpCase> table) {
-  op_tables().push_back({stem, std::move(table)});
+Register::Register(const char* stem, std::vector<OpCase> table, const BackwardCost& backward) {
+  op_tables().push_back({stem, std::move(table), backward});
 }
 
 RegisterOptimizer::RegisterOptimizer(const char* stem, std::vector<OptimizerCase> table) {
@@ -179,12 +184,12 @@ RegisterBaselines::RegisterBaselines(std::vector<Baseline> list) {
 
 void register_benchmarks() {
   for (const Device device : testing::test_devices()) register_roofline(device);
-  for (const Table<OpCase>& table : op_tables()) {
+  for (const OpTable& table : op_tables()) {
     for (const OpCase& op_case : table.cases) {
-      if (op_case.benchmark) register_case(table.stem, op_case);
+      if (op_case.benchmark) register_case(table.stem, op_case, table.backward);
     }
   }
-  for (const Table<OptimizerCase>& table : optimizer_tables()) {
+  for (const OptimizerTable& table : optimizer_tables()) {
     for (const OptimizerCase& optimizer_case : table.cases) {
       if (!optimizer_case.benchmark) continue;
       for (const Device device : testing::test_devices()) {

@@ -10,12 +10,18 @@
 
 namespace gnn::bench {
 
+/// What an op's backward pass costs beside its inputs, output and gradients.
+struct BackwardCost {
+  double flops = 2;        ///< over those of forward; 2 is exact for products with gradients of both factors
+  double saved_bytes = 0;  ///< per element of the output: what forward writes for it alone, and it reads
+};
+
 /// Names STEM.h's table to be measured: its cases with benchmark = true, forward and, where they have a
 /// gradient, forward and backward. A static of this type in bench_STEM.cpp is all an op needs. A benchmark is
 /// called STEM/CASE/DTYPE/DEVICE/forward|forward+backward/warm|cold; with warm caches calls follow one
 /// another, before a cold call a buffer larger than the last-level cache is walked (see flush.h).
 struct Register {
-  Register(const char* stem, std::vector<testing::OpCase> table);
+  Register(const char* stem, std::vector<testing::OpCase> table, const BackwardCost& backward = {});
 };
 
 /// The same for optimisers: STEM/CASE/float32/DEVICE/step/warm|cold.

@@ -47,7 +47,8 @@ inline std::vector<OpCase> conv2d_pool() {
         window_positions(x[3], kernel.w, options.stride.w, options.padding.w, options.dilation.w);
     const std::int64_t patch = in_group * kernel.area();
     set_matmul_tolerance(op_case, std::max({patch, out_channels * kernel.area(), x[0] * oh * ow}));
-    op_case.flops = 2.0 * static_cast<double>(x[0] * out_channels * oh * ow) * static_cast<double>(patch);
+    const std::int64_t pooled = x[0] * out_channels * (oh / 2) * (ow / 2);
+    op_case.flops = 2.0 * static_cast<double>(4 * pooled) * static_cast<double>(patch);
     table.push_back(op_case);
     return table.back();
   };
@@ -78,6 +79,16 @@ inline std::vector<OpCase> conv2d_pool() {
   add("windows_across_images", {11, 3, 7, 7}, 5, 2);
   add("long_rows", {1, 1, 4, 1023}, 2, 3);
   add("wide_kernel", {2, 3, 9, 20}, 4, {2, 9}, {.relu = true});
+  // CUDA multiplies matrices for these, and for most of the others it does not.
+  add("many_in_and_out_channels", {1, 40, 5, 6}, 96, 3, {.padding = 1, .relu = true});
+  add("many_channels_strided", {2, 8, 9, 10}, 40, 3,
+      {.stride = 2, .padding = 1});  // for the input's gradient alone
+  add("many_channels_in_groups", {2, 140, 5, 7}, 140, {2, 1}, {.groups = 2});
+  // Of its direct kernels several tiles, in both directions, several groups of channels, and pieces of an
+  // image.
+  add("wide_images", {1, 1, 9, 110}, 28, 3, {.padding = 1, .relu = true});
+  add("tall_images", {2, 2, 150, 6}, 33, {3, 2}, {.stride = {1, 2}, .padding = {2, 0}});
+  add("wide_dilation", {2, 3, 40, 33}, 5, 3, {.dilation = {9, 12}});
   use_small_values(add("deep_sums", {2, 40, 6, 6}, 20, 3, {.padding = 1}));
   // Batches that fill vectors with an image in each lane.
   add("image_lanes", {32, 4, 10, 9}, 5, {3, 4}, {.padding = {1, 2}, .relu = true});

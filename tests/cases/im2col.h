@@ -87,6 +87,10 @@ inline std::vector<OpCase> im2col() {
   add("dilation", {1, 3, 11, 12}, {.kernel = 3, .padding = 1, .dilation = {2, 3}});
   add("all", {2, 2, 13, 10}, {.kernel = {3, 2}, .stride = {2, 3}, .padding = {1, 2}, .dilation = {3, 2}});
   add("long_rows", {1, 1, 3, 1023}, {.kernel = 3});
+  // On CUDA an image in several pieces, rows that are too long to be staged, many more rows than are read.
+  add("pieces", {1, 2, 80, 100}, {.kernel = 3, .padding = 1});
+  add("longer_rows", {1, 1, 3, 3500}, {.kernel = {3, 2}});
+  add("stride_beyond_pieces", {1, 2, 4100, 2}, {.kernel = {2, 1}, .stride = {4000, 1}});
   add("lenet_conv2", {64, 20, 12, 12}, {.kernel = 5}, true);
   add("3x3_64_channels", {16, 64, 56, 56}, {.kernel = 3, .padding = 1}, true);
   return table;
