@@ -37,7 +37,8 @@ __device__ __forceinline__ void stage_rows(const T* source, std::int64_t source_
   }
 }
 
-/// `channels` of x, from the tile's first pixel on: zero outside the image.
+/// `channels` of x, from the tile's first pixel on: zero outside the image. Pixel by pixel, as neighbours go
+/// to different phases; a warp still loads whole sectors.
 template <class T>
 __device__ __forceinline__ void stage_images(const QuadPlan& p, const QuadImages& images, const T* x, int top,
                                              int left, int channels, T* pixels) {

@@ -79,6 +79,8 @@ struct TermBlock {
   }
 };
 
+/// The pixels that units of the block's channels read, zero outside the image. One by one, as the pitch of
+/// rows is no multiple of a vector; a warp still loads whole sectors.
 template <class T>
 __device__ __forceinline__ void stage_pixels(const TermPlan& p, const TermBlock& block, std::int64_t unit,
                                              int units, const T* x, T* pixels) {
@@ -99,7 +101,7 @@ __device__ __forceinline__ void stage_pixels(const TermPlan& p, const TermBlock&
   });
 }
 
-/// `width` outputs at a time.
+/// The terms of units of the block's channels, `width` at a time.
 template <int width, class T>
 __device__ __forceinline__ void stage_terms(const TermPlan& p, const TermBlock& block, std::int64_t unit,
                                             int units, const T* dy, const std::uint8_t* choice,

@@ -11,9 +11,10 @@
 // Per tap (an input channel and a place in the kernel) a thread loads its four pixels, K weights that other
 // lanes load as well, and the tap's offsets, for 4 K multiply-adds. The pixels of a tile are kept in phases,
 // those whose row and column have the same remainder by twice the stride: what neighbouring quads load for a
-// tap are then neighbours, whatever the stride, and no two lanes meet in a bank.
+// tap are then neighbours, whatever the stride, and with the right pitch in different banks.
 
 #include <array>
+#include <type_traits>
 
 #include "gnn/kernels/conv2d_direct.cuh"
 #include "gnn/kernels/dims.h"
@@ -63,8 +64,8 @@ struct alignas(16) QuadOffsets {
   int at[4];
 };
 
-/// The block's shared memory: offsets of all taps, weights [slots · K][weight_pitch], pixels [chunk] in
-/// phases.
+/// The block's shared memory: for kernels that have one a bias [slots · K], offsets of all taps, weights
+/// [slots · K][weight_pitch], pixels [chunk] in phases.
 template <class T>
 struct QuadMemory {
   T* bias;
