@@ -142,6 +142,7 @@ struct Product {
     // cuBLAS leaves anything in its workspace: two streams that share one are found by TSan, or by wrong
     // results.
     std::memset(workspace, 0xff, std::min<std::size_t>(workspace_bytes, 4096));
+    take_time("cuBLAS");
     openblas_set_num_threads(1);
     for (std::int64_t i = 0; i < batch; ++i) {
       a.note(i, false);
