@@ -10,7 +10,7 @@ elseif(NOT GNN_WITH_CUDA)
 else()
   find_path(GNN_CUDNN_INCLUDE_DIR cudnn_version.h
     HINTS $ENV{CUDNN_PATH} ${CUDAToolkit_INCLUDE_DIRS} ${GNN_CUDA_INCLUDE_DIR} PATH_SUFFIXES include)
-  if(NOT GNN_CUDNN_INCLUDE_DIR)
+  if(NOT EXISTS "${GNN_CUDNN_INCLUDE_DIR}/cudnn_version.h")
     set(cudnn_problem "cudnn_version.h was not found; CUDNN_PATH or GNN_CUDNN_INCLUDE_DIR can say where it is")
   else()
     file(READ ${GNN_CUDNN_INCLUDE_DIR}/cudnn_version.h cudnn_version_header)

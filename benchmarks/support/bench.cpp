@@ -12,6 +12,7 @@
 
 #include "gnn/autograd/tape.h"
 #include "gnn/core/check.h"
+#include "gnn/kernels/cudnn.h"
 #include "support/measure.h"
 #include "support/prepared.h"
 #include "support/roofline.h"
@@ -26,6 +27,24 @@ template <class Case>
 struct Table {
   const char* stem;
   std::vector<Case> cases;
+  std::function<void()> set = {};  // as Register has them
+  std::function<void()> reset = {};
+};
+
+/// A table's setting, until the end of the scope.
+class SettingGuard {
+ public:
+  explicit SettingGuard(const Table<OpCase>& table) : reset_(table.reset) {
+    if (table.set) table.set();
+  }
+  ~SettingGuard() {
+    if (reset_) reset_();
+  }
+  SettingGuard(const SettingGuard&) = delete;
+  SettingGuard& operator=(const SettingGuard&) = delete;
+
+ private:
+  const std::function<void()>& reset_;
 };
 
 // Filled while statics are initialised, in any order; nothing in them moves, as benchmarks refer to it.
@@ -98,13 +117,15 @@ std::vector<DType> dtypes_of(const OpCase& op_case) {
   return {DType::float32, DType::float64};
 }
 
-void register_case(const char* stem, const OpCase& op_case) {
-  const std::string name = fmt::format("{}/{}", stem, op_case.name);
+void register_case(const Table<OpCase>& table, const OpCase& op_case) {
+  const std::string name = fmt::format("{}/{}", table.stem, op_case.name);
   for (const Device device : testing::test_devices()) {
+    if (table.set && device.is_cpu()) continue;
     for (const DType dtype : dtypes_of(op_case)) {
       const std::string prefix = fmt::format("{}/{}/{}", name, dtype, device);
       const auto add = [&](const char* suffix, Direction direction) {
-        register_both(prefix + suffix, [=, &op_case](::benchmark::State& state, Cache cache) {
+        register_both(prefix + suffix, [=, &table, &op_case](::benchmark::State& state, Cache cache) {
+          const SettingGuard setting(table);
           guarded(state, [&] { run(state, name, op_case, op_case.op, dtype, device, direction, cache); });
         });
       };
@@ -165,8 +186,9 @@ void run_steps(::benchmark::State& state, const std::string& name, const Optimiz
 
 }  // namespace
 
-Register::Register(const char* stem, std::vector<OpCase> table) {
-  op_tables().push_back({stem, std::move(table)});
+Register::Register(const char* stem, std::vector<OpCase> table, std::function<void()> set,
+                   std::function<void()> reset) {
+  op_tables().push_back({stem, std::move(table), std::move(set), std::move(reset)});
 }
 
 RegisterOptimizer::RegisterOptimizer(const char* stem, std::vector<OptimizerCase> table) {
@@ -181,7 +203,7 @@ void register_benchmarks() {
   for (const Device device : testing::test_devices()) register_roofline(device);
   for (const Table<OpCase>& table : op_tables()) {
     for (const OpCase& op_case : table.cases) {
-      if (op_case.benchmark) register_case(table.stem, op_case);
+      if (op_case.benchmark) register_case(table, op_case);
     }
   }
   for (const Table<OptimizerCase>& table : optimizer_tables()) {
@@ -218,6 +240,7 @@ int main(int argc, char** argv) {
       ::benchmark::AddCustomContext("private_cache/" + device.to_string(),
                                     std::to_string(bench::private_cache(device)));
     }
+    if (cudnn::is_available()) ::benchmark::AddCustomContext("cudnn", cudnn::version());
     bench::register_benchmarks();
     ::benchmark::RunSpecifiedBenchmarks();
   } catch (const std::exception& error) {

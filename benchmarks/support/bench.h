@@ -14,8 +14,12 @@ namespace gnn::bench {
 /// gradient, forward and backward. A static of this type in bench_STEM.cpp is all an op needs. A benchmark is
 /// called STEM/CASE/DTYPE/DEVICE/forward|forward+backward/warm|cold; with warm caches calls follow one
 /// another, before a cold call a buffer larger than the last-level cache is walked (see flush.h).
+///
+/// With `set` and `reset`, which are called before and after each, it is measured with another setting of the
+/// library, and on CUDA alone.
 struct Register {
-  Register(const char* stem, std::vector<testing::OpCase> table);
+  Register(const char* stem, std::vector<testing::OpCase> table, std::function<void()> set = {},
+           std::function<void()> reset = {});
 };
 
 /// The same for optimisers: STEM/CASE/float32/DEVICE/step/warm|cold.
