@@ -18,18 +18,17 @@ namespace {
 /// Algorithms that want more are not used. Not "what is free": results must not depend on that.
 constexpr std::size_t workspace_limit = std::size_t{256} << 20;
 
-/// While a step is captured, cuDNN may allocate for itself what outlives the capture.
-class UncapturedCalls {
+/// Until the end of the scope cuDNN may allocate memory for itself, also while this thread captures.
+class AllocationScope {
  public:
-  UncapturedCalls() { exchange(); }
-  ~UncapturedCalls() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-  UncapturedCalls(const UncapturedCalls&) = delete;
-  UncapturedCalls& operator=(const UncapturedCalls&) = delete;
-
- private:
-  void exchange() {
+  AllocationScope() {
     check_cuda(cudaThreadExchangeStreamCaptureMode(&mode_), "cudaThreadExchangeStreamCaptureMode");
   }
+  ~AllocationScope() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  AllocationScope(const AllocationScope&) = delete;
+  AllocationScope& operator=(const AllocationScope&) = delete;
+
+ private:
   cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
 };
 
@@ -38,7 +37,7 @@ class CudnnHandle {
  public:
   explicit CudnnHandle(int index) {
     const CudaDeviceGuard guard(index);
-    const UncapturedCalls scope;
+    const AllocationScope scope;
     check_cudnn(cudnn_api().cudnnCreate(&handle_), "cudnnCreate");
   }
   ~CudnnHandle() { cudnn_api().cudnnDestroy(handle_); }
@@ -74,7 +73,7 @@ class Descriptor {
 };
 
 int to_int(std::int64_t size) {
-  return static_cast<int>(size);  // find_problem() has looked at them
+  return static_cast<int>(size);  // which fits: CudnnConvolution refuses what does not
 }
 
 /// An algorithm that cuDNN suggests.
@@ -202,7 +201,6 @@ CudnnConvolution::CudnnConvolution(const Conv2dProblem& problem) : problem_(prob
   const CudnnApi& api = cudnn_api();
   const Conv2dSizes& z = problem.sizes;
   constexpr std::int64_t most = std::numeric_limits<int>::max();
-  // Each first: their product could overflow.
   for (const std::int64_t size : {z.n, z.c, z.h, z.w, z.o, z.oh, z.ow, z.kernel.h, z.kernel.w, z.stride.h,
                                   z.stride.w, z.padding.h, z.padding.w, z.dilation.h, z.dilation.w}) {
     check<ShapeError>(size <= most, "{}: cuDNN takes sizes up to 2^31 - 1, got {}", KernelScope::current(),
@@ -215,9 +213,8 @@ CudnnConvolution::CudnnConvolution(const Conv2dProblem& problem) : problem_(prob
   descriptors_ = std::make_unique<Descriptors>();
   const Descriptors& d = *descriptors_;
   const cudnnDataType_t type = problem.dtype == DType::float64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
-  const auto subject = [&] { return problem.to_string(); };
   const auto checked = [&](cudnnStatus_t status, const char* call) {
-    if (status != CUDNN_STATUS_SUCCESS) check_cudnn(status, call, subject());
+    if (status != CUDNN_STATUS_SUCCESS) check_cudnn(status, call, problem.to_string());
   };
   checked(api.cudnnSetTensor4dDescriptor(d.x, CUDNN_TENSOR_NCHW, type, to_int(z.n), to_int(z.c), to_int(z.h),
                                          to_int(z.w)),
@@ -240,7 +237,7 @@ CudnnConvolution::CudnnConvolution(const Conv2dProblem& problem) : problem_(prob
 void CudnnConvolution::find_algorithms() {
   const CudnnApi& api = cudnn_api();
   const CudaDeviceGuard guard(problem_.device.index);
-  const UncapturedCalls scope;
+  const AllocationScope scope;
   const Conv2dDirection direction = problem_.direction;
   const cudnnHandle_t handle = CudnnHandle::of(problem_.device);
   // CUDNN_DEFAULT_MATH lets float32 be computed in TensorFloat-32.
