@@ -15,11 +15,10 @@ namespace gnn {
 /// * "cudnn": the algorithm that cuDNN's heuristics put first. A convolution that cuDNN has none for throws
 ///   CudaError.
 /// * "auto": whichever was measured to be the fastest, "gemm" or one of cuDNN's. The first call with a shape
-/// (and
-///   parameters, dtype, device, precision; each direction for itself) runs each of them a few times and waits
-///   for the device; the fastest is remembered until the process ends. One that fails is left out. While a
-///   step is captured nothing is measured: what was not met before runs as "gemm". Without cuDNN this is
-///   "gemm".
+///   (parameters, dtype, device, precision; each direction for itself) runs each of them a few times and
+///   waits for the device; the fastest is remembered until the process ends. One that fails is left out.
+///   While a step is captured nothing is measured: what was not met before runs as "gemm". Without cuDNN
+///   this is "gemm".
 ///
 /// All algorithms compute the same sums in different orders. "gemm" and "cudnn" give bitwise the same results
 /// on every run (on one kind of GPU, with one version of the libraries): of cuDNN's algorithms those that it

@@ -1,12 +1,11 @@
 #pragma once
 
-// cuDNN's functions, looked up in the library when it is first needed; for conv2d_cudnn.cpp only. Not
-// installed.
+// cuDNN's functions, looked up in the library when it is first needed; for conv2d_cudnn.cpp only.
+// Not installed.
 //
 // This is cuDNN's fixed-function interface. It is deprecated in favour of graphs of operations, yet all of
-// cuDNN 9 has it, it takes float64, says which algorithms are deterministic, and is two dozen functions: a
-// graph of one convolution needs ten times the code for the same kernels. A later cuDNN without it is not
-// loaded (see cudnn.cpp).
+// cuDNN 9 has it, it takes float64 and says which algorithms are deterministic, and a graph of one
+// convolution is far more code. Another major version, which may lack it, is not used (cudnn.cpp).
 
 #include <cudnn.h>
 
