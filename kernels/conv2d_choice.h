@@ -1,7 +1,6 @@
 #pragma once
 
-// Who computes a convolution on CUDA: matrix products or cuDNN (conv2d_algorithm.h); for conv2d.cu. Not
-// installed.
+// Who computes a convolution on CUDA: matrix products or cuDNN (conv2d_algorithm.h). Not installed.
 
 #include <cstdint>
 #include <functional>
