@@ -51,6 +51,8 @@ cudnnStatus_t set_sizes(const char* function, T* descriptor, cudnnTensorFormat_t
 template <class Perf>
 cudnnStatus_t suggest(const CudnnCall& call, int size, int* count, Perf* results) {
   const std::lock_guard lock(runtime_mutex());
+  // It may load what it needs for that.
+  if (forbid_during_capture(call.function) != cudaSuccess) return CUDNN_STATUS_NOT_INITIALIZED;
   CudnnGeometry geometry{};
   std::vector<CudnnOffer> list;
   if (const cudnnStatus_t status = begin(call, geometry, list); status != CUDNN_STATUS_SUCCESS) return status;

@@ -71,9 +71,10 @@ std::vector<CudnnOffer> offers(CudnnDirection direction, const CudnnGeometry& g,
       if (winograd) list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED, plain, transformed});
       if (tensor_cores) {
         list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, CUDNN_TENSOR_OP_MATH, offsets});
+        list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, plain, 0});
       }
       list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, plain, offsets});
-      list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, plain, 0});
+      if (!tensor_cores) list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, plain, 0});
       list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_GEMM, plain, columns});
       list.push_back({CUDNN_CONVOLUTION_FWD_ALGO_DIRECT, plain, 0, true, no});
       break;
@@ -94,11 +95,10 @@ std::vector<CudnnOffer> offers(CudnnDirection direction, const CudnnGeometry& g,
   return list;
 }
 
-/// The offer that an algorithm with that math type is; nullptr: there is none that works.
+/// The offer that an algorithm with that math type is; nullptr: there is none.
 const CudnnOffer* find(const std::vector<CudnnOffer>& list, int id, cudnnMathType_t math) {
-  const auto found = std::ranges::find_if(list, [&](const CudnnOffer& offer) {
-    return offer.id == id && offer.math == math && offer.status == CUDNN_STATUS_SUCCESS;
-  });
+  const auto found = std::ranges::find_if(
+      list, [&](const CudnnOffer& offer) { return offer.id == id && offer.math == math; });
   return found == list.end() ? nullptr : &*found;
 }
 
@@ -194,7 +194,7 @@ cudnnStatus_t convolution(const CudnnCall& call, int algorithm, const void* alph
   std::vector<CudnnOffer> list;
   if (const cudnnStatus_t status = begin(call, geometry, list); status != CUDNN_STATUS_SUCCESS) return status;
   const CudnnOffer* const offer = find(list, algorithm, call.convolution->math);
-  if (offer == nullptr) return CUDNN_STATUS_NOT_SUPPORTED;
+  if (offer == nullptr || offer->status != CUDNN_STATUS_SUCCESS) return CUDNN_STATUS_NOT_SUPPORTED;
   if (workspace_bytes < offer->workspace) {
     report(std::string("cuDNN: ") + call.function + " wants a workspace of " +
            std::to_string(offer->workspace) + " bytes, and got " + std::to_string(workspace_bytes));
