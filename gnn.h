@@ -25,6 +25,8 @@
 #include "gnn/data/mnist.h"
 #include "gnn/data/png.h"
 #include "gnn/data/report_picture.h"
+#include "gnn/kernels/conv2d_algorithm.h"
+#include "gnn/kernels/cudnn.h"
 #include "gnn/layers/activation.h"
 #include "gnn/layers/avg_pool2d.h"
 #include "gnn/layers/binary.h"

@@ -52,6 +52,10 @@ elseif(GNN_WITH_CUDA)
     target_link_libraries(gnn PRIVATE CUDA::cudart_static CUDA::cublasLt)
   endif()
 endif()
+if(GNN_WITH_CUDNN)
+  target_include_directories(gnn SYSTEM PRIVATE ${GNN_CUDNN_INCLUDE_DIR})
+  target_link_libraries(gnn PRIVATE ${CMAKE_DL_LIBS})  # dlopen, which loads it
+endif()
 if(BUILD_SHARED_LIBS AND NOT GNN_SANITIZE)
   # Nothing undefined but what the linked libraries define, and nothing exported of a static library linked in.
   target_link_options(gnn PRIVATE LINKER:--no-undefined LINKER:--exclude-libs,ALL)

@@ -49,7 +49,7 @@ class GNN_API AutogradError : public Error {
   using Error::Error;
 };
 
-/// A call of the CUDA runtime or of cuBLAS that failed.
+/// A call of the CUDA runtime, of cuBLAS or of cuDNN that failed.
 class GNN_API CudaError : public Error {
   using Error::Error;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gnn/core/error.h"
+#include "gnn/kernels/conv2d_choice.h"
 #include "gnn/kernels/gemm_call.h"
 #include "gnn/kernels/im2col.h"
 #include "gnn/kernels/launch.cuh"
@@ -103,21 +104,21 @@ __global__ void fill_bias_kernel(const T* bias, T* y, std::int64_t count, std::i
   for (std::int64_t i = global_thread(); i < count; i += grid_threads()) y[i] = bias[i / positions % o];
 }
 
-}  // namespace
-
-void Conv2dForward::cuda(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y,
-                         const Conv2dParameters& parameters) {
-  const Conv2dSizes z = conv2d_sizes(name, x, weight, y, parameters);
-  if (bias.defined() && bias.shape() != Shape{z.o}) {
-    throw ShapeError("conv2d_forward: the bias has shape " + bias.shape().to_string());
-  }
-  if (y.numel() == 0) return;
-  dispatch_floating(name, x.dtype(), [&](auto type) {
+/// y[n, o, p] = bias[o], or nothing without a bias.
+void start_with_bias(const Conv2dSizes& z, const Tensor& bias, Tensor& y) {
+  if (!bias.defined()) return;
+  dispatch_floating(Conv2dForward::name, y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    if (bias.defined()) {
-      launch(fill_bias_kernel<T>, dim3(elementwise_grid(y.numel())), dim3(elementwise_block), 0, y.device(),
-             bias.data<T>(), y.mutable_data<T>(), y.numel(), z.o, z.positions);
-    }
+    launch(fill_bias_kernel<T>, dim3(elementwise_grid(y.numel())), dim3(elementwise_block), 0, y.device(),
+           bias.data<T>(), y.mutable_data<T>(), y.numel(), z.o, z.positions);
+  });
+}
+
+void forward_by_gemm(const Conv2dSizes& z, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                     Tensor& y) {
+  start_with_bias(z, bias, y);
+  dispatch_floating(Conv2dForward::name, x.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
     const std::int64_t rows = z.c * z.kernel.area();
     const std::int64_t chunk =
         images_at_a_time(z.n, rows * z.positions * static_cast<std::int64_t>(sizeof(T)));
@@ -136,11 +137,8 @@ void Conv2dForward::cuda(const Tensor& x, const Tensor& weight, const Tensor& bi
   });
 }
 
-void Conv2dInputGradient::cuda(const Tensor& dy, const Tensor& weight, Tensor& dx,
-                               const Conv2dParameters& parameters) {
-  const Conv2dSizes z = conv2d_sizes(name, dx, weight, dy, parameters);
-  if (dx.numel() == 0) return;
-  dispatch_floating(name, dy.dtype(), [&](auto type) {
+void input_gradient_by_gemm(const Conv2dSizes& z, const Tensor& dy, const Tensor& weight, Tensor& dx) {
+  dispatch_floating(Conv2dInputGradient::name, dy.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t rows = z.c * z.kernel.area();
     const std::int64_t chunk =
@@ -160,11 +158,8 @@ void Conv2dInputGradient::cuda(const Tensor& dy, const Tensor& weight, Tensor& d
   });
 }
 
-void Conv2dWeightGradient::cuda(const Tensor& x, const Tensor& dy, Tensor& dweight,
-                                const Conv2dParameters& parameters) {
-  const Conv2dSizes z = conv2d_sizes(name, x, dweight, dy, parameters);
-  if (dweight.numel() == 0) return;
-  dispatch_floating(name, x.dtype(), [&](auto type) {
+void weight_gradient_by_gemm(const Conv2dSizes& z, const Tensor& x, const Tensor& dy, Tensor& dweight) {
+  dispatch_floating(Conv2dWeightGradient::name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t rows = z.c * z.kernel.area();
     const std::int64_t column_bytes = rows * z.positions * static_cast<std::int64_t>(sizeof(T));
@@ -187,6 +182,49 @@ void Conv2dWeightGradient::cuda(const Tensor& x, const Tensor& dy, Tensor& dweig
     Tensor sum = dweight.alias({1, dweight.numel()});
     SumTo::cuda(partial, 1, sum);
   });
+}
+
+}  // namespace
+
+void Conv2dForward::cuda(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y,
+                         const Conv2dParameters& parameters) {
+  const Conv2dSizes z = conv2d_sizes(name, x, weight, y, parameters);
+  if (bias.defined() && bias.shape() != Shape{z.o}) {
+    throw ShapeError("conv2d_forward: the bias has shape " + bias.shape().to_string());
+  }
+  if (y.numel() == 0) return;
+  const Conv2dProblem problem{Conv2dDirection::forward, z, x.dtype(), x.device()};
+  run_conv2d(
+      problem, [&] { forward_by_gemm(z, x, weight, bias, y); },
+      [&](const CudnnAlgorithm& algorithm) {
+        start_with_bias(z, bias, y);
+        CudnnConvolution::of(problem).run(algorithm, x.raw_data(), weight.raw_data(), y.mutable_raw_data(),
+                                          bias.defined());
+      });
+}
+
+void Conv2dInputGradient::cuda(const Tensor& dy, const Tensor& weight, Tensor& dx,
+                               const Conv2dParameters& parameters) {
+  const Conv2dSizes z = conv2d_sizes(name, dx, weight, dy, parameters);
+  if (dx.numel() == 0) return;
+  const Conv2dProblem problem{Conv2dDirection::input_gradient, z, dy.dtype(), dy.device()};
+  run_conv2d(
+      problem, [&] { input_gradient_by_gemm(z, dy, weight, dx); },
+      [&](const CudnnAlgorithm& algorithm) {
+        CudnnConvolution::of(problem).run(algorithm, dy.raw_data(), weight.raw_data(), dx.mutable_raw_data());
+      });
+}
+
+void Conv2dWeightGradient::cuda(const Tensor& x, const Tensor& dy, Tensor& dweight,
+                                const Conv2dParameters& parameters) {
+  const Conv2dSizes z = conv2d_sizes(name, x, dweight, dy, parameters);
+  if (dweight.numel() == 0) return;
+  const Conv2dProblem problem{Conv2dDirection::weight_gradient, z, x.dtype(), x.device()};
+  run_conv2d(
+      problem, [&] { weight_gradient_by_gemm(z, x, dy, dweight); },
+      [&](const CudnnAlgorithm& algorithm) {
+        CudnnConvolution::of(problem).run(algorithm, x.raw_data(), dy.raw_data(), dweight.mutable_raw_data());
+      });
 }
 
 }  // namespace gnn::kernels

@@ -25,7 +25,7 @@ struct Conv2dParameters {
 //
 // The CPU reads patches of the images in place or packs a few columns of them at a time into the first-level
 // cache; no im2col matrix is stored. CUDA multiplies im2col matrices by cuBLAS, some images at a time
-// (im2col.h).
+// (im2col.h), or leaves it to cuDNN: set_conv2d_algorithm() (conv2d_algorithm.h).
 
 /// y; bias [O] may be undefined.
 struct GNN_API Conv2dForward {

@@ -10,6 +10,7 @@
 #include "gnn/core/capture.h"
 #include "gnn/core/check.h"
 #include "gnn/core/precision.h"
+#include "gnn/kernels/conv2d_algorithm.h"
 #include "gnn/kernels/load_step.h"
 #include "gnn/kernels/run.h"
 
@@ -115,10 +116,13 @@ struct Signature {
   };
   Stream stream;
   std::string_view precision;
+  std::string_view conv2d_algorithm;
   std::vector<Parameter> parameters;
 
   Signature(const std::vector<Tensor>& tensors, Device device)
-      : stream(Stream::current(device)), precision(get_float32_matmul_precision()) {
+      : stream(Stream::current(device)),
+        precision(get_float32_matmul_precision()),
+        conv2d_algorithm(get_conv2d_algorithm()) {
     parameters.reserve(tensors.size());
     for (const Tensor& tensor : tensors)
       parameters.push_back({tensor.raw_data(), tensor.dtype(), tensor.requires_grad()});

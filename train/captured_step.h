@@ -43,8 +43,9 @@ struct CapturedStepOptions {
 /// Everything else is as it was in the recording, because the function does not run in a replay: other host
 /// code in it has no effect, and tensors keep their addresses (new values come by Tensor::copy_from). After a
 /// change that matters, reset(). Of itself it is recorded anew when a parameter changed (see the options),
-/// after Optimizer::load_state_dict, for another float32_matmul_precision, another current stream, and when
-/// batches have another size for two steps; a single smaller batch, the last of an epoch, runs the function.
+/// after Optimizer::load_state_dict, for another float32_matmul_precision or conv2d_algorithm, another
+/// current stream, and when batches have another size for two steps; a single smaller batch, the last of an
+/// epoch, runs the function.
 ///
 /// What cannot be part of a recording: whatever waits for the device (item, to_vector, synchronize), copies
 /// from or to the host, work on the CPU, other devices or other streams, batches that are filled on the host,

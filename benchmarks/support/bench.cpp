@@ -12,6 +12,7 @@
 
 #include "gnn/autograd/tape.h"
 #include "gnn/core/check.h"
+#include "gnn/kernels/cudnn.h"
 #include "support/measure.h"
 #include "support/prepared.h"
 #include "support/roofline.h"
@@ -26,10 +27,27 @@ struct OpTable {
   const char* stem;
   std::vector<OpCase> cases;
   BackwardCost backward;
+  Setting setting;
 };
 struct OptimizerTable {
   const char* stem;
   std::vector<OptimizerCase> cases;
+};
+
+/// A table's setting, until the end of the scope.
+class SettingGuard {
+ public:
+  explicit SettingGuard(const Setting& setting) : setting_(setting) {
+    if (setting_.set) setting_.set();
+  }
+  ~SettingGuard() {
+    if (setting_.reset) setting_.reset();
+  }
+  SettingGuard(const SettingGuard&) = delete;
+  SettingGuard& operator=(const SettingGuard&) = delete;
+
+ private:
+  const Setting& setting_;
 };
 
 // Filled while statics are initialised, in any order; nothing in them moves, as benchmarks refer to it.
@@ -102,15 +120,18 @@ std::vector<DType> dtypes_of(const OpCase& op_case) {
   return {DType::float32, DType::float64};
 }
 
-void register_case(const char* stem, const OpCase& op_case, const BackwardCost& backward) {
-  const std::string name = fmt::format("{}/{}", stem, op_case.name);
+void register_case(const OpTable& table, const OpCase& op_case) {
+  const std::string name = fmt::format("{}/{}", table.stem, op_case.name);
   for (const Device device : testing::test_devices()) {
+    if (table.setting.set && device.is_cpu()) continue;
     for (const DType dtype : dtypes_of(op_case)) {
       const std::string prefix = fmt::format("{}/{}/{}", name, dtype, device);
       const auto add = [&](const char* suffix, Direction direction) {
-        register_both(prefix + suffix, [=, &op_case, &backward](::benchmark::State& state, Cache cache) {
-          guarded(state,
-                  [&] { run(state, name, op_case, backward, op_case.op, dtype, device, direction, cache); });
+        register_both(prefix + suffix, [=, &table, &op_case](::benchmark::State& state, Cache cache) {
+          const SettingGuard setting(table.setting);
+          guarded(state, [&] {
+            run(state, name, op_case, table.backward, op_case.op, dtype, device, direction, cache);
+          });
         });
       };
       add("/forward", Direction::forward);
@@ -170,8 +191,9 @@ void run_steps(::benchmark::State& state, const std::string& name, const Optimiz
 
 }  // namespace
 
-Register::Register(const char* stem, std::vector<OpCase> table, const BackwardCost& backward) {
-  op_tables().push_back({stem, std::move(table), backward});
+Register::Register(const char* stem, std::vector<OpCase> table, const BackwardCost& backward,
+                   Setting setting) {
+  op_tables().push_back({stem, std::move(table), backward, std::move(setting)});
 }
 
 RegisterOptimizer::RegisterOptimizer(const char* stem, std::vector<OptimizerCase> table) {
@@ -186,7 +208,7 @@ void register_benchmarks() {
   for (const Device device : testing::test_devices()) register_roofline(device);
   for (const OpTable& table : op_tables()) {
     for (const OpCase& op_case : table.cases) {
-      if (op_case.benchmark) register_case(table.stem, op_case, table.backward);
+      if (op_case.benchmark) register_case(table, op_case);
     }
   }
   for (const OptimizerTable& table : optimizer_tables()) {
@@ -223,6 +245,7 @@ int main(int argc, char** argv) {
       ::benchmark::AddCustomContext("private_cache/" + device.to_string(),
                                     std::to_string(bench::private_cache(device)));
     }
+    if (cudnn::is_available()) ::benchmark::AddCustomContext("cudnn", cudnn::version());
     bench::register_benchmarks();
     ::benchmark::RunSpecifiedBenchmarks();
   } catch (const std::exception& error) {

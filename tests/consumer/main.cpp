@@ -38,7 +38,9 @@ int main() {
   } catch (const gnn::ShapeError&) {
     caught = true;
   }
-  std::printf("XOR: accuracy %g; CUDA: %s\n", accuracy,
-              gnn::cuda::is_available() ? "available" : gnn::cuda::unavailable_reason().c_str());
+  std::printf(
+      "XOR: accuracy %g; CUDA: %s; cuDNN: %s\n", accuracy,
+      gnn::cuda::is_available() ? "available" : gnn::cuda::unavailable_reason().c_str(),
+      gnn::cudnn::is_available() ? gnn::cudnn::version().c_str() : gnn::cudnn::unavailable_reason().c_str());
   return accuracy == 1 && caught ? 0 : 1;
 }

@@ -14,7 +14,7 @@ mkdir -p "$work/program"
 # A consumer has no CUDA SDK: before the system's folders, where one may be, come headers that refuse to be included.
 unset CPATH C_INCLUDE_PATH
 mkdir -p "$work/no-cuda"
-for header in cuda.h cuda_runtime.h cuda_runtime_api.h driver_types.h vector_types.h cuda_fp16.h cuda_bf16.h cublasLt.h
+for header in cuda.h cuda_runtime.h cuda_runtime_api.h driver_types.h vector_types.h cuda_fp16.h cuda_bf16.h cublasLt.h cudnn.h
 do printf '#error "libgnn includes CUDA in a public header"\n' > "$work/no-cuda/$header"; done
 without_cuda() { CPLUS_INCLUDE_PATH=$work/no-cuda "$@"; }
 
@@ -92,7 +92,7 @@ check_shared_library() {
   major=$(sed -n 's/.*VERSION_MAJOR \([0-9]*\)/\1/p' "$root/core/version.h")
   objdump -p "$library" | grep -q "SONAME *libgnn.so.$major\$" || fail "the soname is not libgnn.so.$major"
   symbols=$(nm -D -C --defined-only "$library")
-  if grep -E ' T (cuda|cublas|__cuda|gnn::(check_cuda|throw_cuda_error|backend))' <<< "$symbols"
+  if grep -E ' T (cuda|cublas|cudnn|__cuda|gnn::(check_cuda|throw_cuda_error|backend))' <<< "$symbols"
   then fail "the shared library exports what is its own business"; fi
 }
 

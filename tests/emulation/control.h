@@ -12,6 +12,7 @@
 //   GNN_EMULATION_DEVICES=N  number of devices, 1 by default
 //   GNN_EMULATION_MEMORY=N   MiB of memory of each device, 8192 by default
 //   GNN_EMULATION_DRIVER=V   the driver supports CUDA up to V (12020 is 12.2), or with 0 there is none
+//   GNN_EMULATION_CUDNN=V    cuDNN has the version V (81000 is 8.10.0), not that of its headers
 //   GNN_EMULATION_DEVICE_CODE=0
 //                            the program has no code for the devices
 //   GNN_EMULATION_LAUNCHES=F at the end of the program, a line "COUNT KERNEL" for each kernel that ran goes
@@ -33,6 +34,9 @@ enum class Call { allocation, launch, copy, graph_launch, synchronization };
 
 /// Lets the n-th call from now on (1: the next one), and `times` in all, return `error`. n = 0 takes it back.
 void fail_call(Call call, std::uint64_t n, cudaError_t error, std::uint64_t times = 1);
+/// Lets every product of "cuBLAS", or "cudnnConvolutionForward 1" (a function of cuDNN and an algorithm),
+/// take that much longer on the device; 0 takes it back.
+void slow_down(const std::string& work, double milliseconds);
 /// Forgets a fault, which no GPU does: memory stays as it is.
 void forget_fault();
 /// Calls of that kind so far.

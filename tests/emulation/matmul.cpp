@@ -142,6 +142,7 @@ cudaError_t Matmul::run() {
     note_write(workspace, bytes);
     std::memset(workspace, 0xff, bytes);
   }
+  take_time("cuBLAS");
   openblas_set_num_threads(1);
   for (std::int64_t i = 0; i < batch; ++i) {
     note(a, i, false);

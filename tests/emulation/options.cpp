@@ -25,6 +25,7 @@ Options read_options() {
   result.devices = static_cast<int>(number("GNN_EMULATION_DEVICES").value_or(1));
   if (const auto mebibytes = number("GNN_EMULATION_MEMORY")) result.memory = *mebibytes << 20;
   result.driver = number("GNN_EMULATION_DRIVER");
+  result.cudnn = number("GNN_EMULATION_CUDNN");
   result.device_code = number("GNN_EMULATION_DEVICE_CODE").value_or(1) != 0;
   return result;
 }

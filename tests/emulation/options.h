@@ -15,6 +15,7 @@ struct Options {
   int devices = 1;
   std::size_t memory = std::size_t{8} << 30;  // bytes of each device
   std::optional<std::uint64_t> driver;        // the CUDA version it supports; 0: there is none
+  std::optional<std::uint64_t> cudnn;         // its version; not set: the headers'
   bool device_code = true;                    // for the GPUs at hand
 };
 const Options& options();

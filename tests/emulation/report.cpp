@@ -1,8 +1,11 @@
 #include "emulation/report.h"
 
 #include <array>
+#include <chrono>
 #include <cstdio>
+#include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,6 +26,11 @@ std::array<Injection, 5> injections;
 std::vector<std::string> reports;
 cudaError_t sticky = cudaSuccess;
 thread_local cudaError_t last_error = cudaSuccess;
+
+std::map<std::string, double>& delays() {
+  static auto& all = *new std::map<std::string, double>;
+  return all;
+}
 
 Injection& injection(Call call) {
   return injections[static_cast<std::size_t>(call)];
@@ -63,6 +71,17 @@ void forget_fault() {
   const std::lock_guard lock(runtime_mutex());
   set_sticky_error(cudaSuccess);
   last_error = cudaSuccess;
+}
+
+void slow_down(const std::string& work, double milliseconds) {
+  const std::lock_guard lock(runtime_mutex());
+  delays()[work] = milliseconds;
+}
+
+void take_time(const std::string& work) {
+  const auto delay = delays().find(work);
+  if (delay != delays().end())
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(delay->second));
 }
 
 void fail_call(Call call, std::uint64_t n, cudaError_t error, std::uint64_t times) {

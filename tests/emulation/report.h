@@ -19,6 +19,9 @@ cudaError_t sticky_error();
 /// Counts a launch of cuBLAS for take_launches().
 void count_library_launch(const std::string& name);
 
+/// Called by work on the device: takes as long as slow_down() said.
+void take_time(const std::string& work);
+
 /// True when this call of that kind is the one that fails by injection; `status` is then its error.
 enum class Call;
 bool fails_by_injection(Call call, cudaError_t& status);

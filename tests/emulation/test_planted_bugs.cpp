@@ -92,6 +92,17 @@ const std::vector<Bug> bugs = {
     {"double_free", report, report, report, report, report, "not the start of a live device allocation"},
     {"workspace_of_two_streams", unseen, unseen, unseen, unseen, caught, "data race"},
     {"bias_too_short", report, report, report, report, report, "cuBLAS: bias: 32 bytes"},
+#if defined(GNN_PLANTED_CUDNN_BUGS)
+    {"cudnn_workspace_too_small", report, report, report, report, report, "wants a workspace of 72 bytes"},
+    {"cudnn_host_pointer", report, report, report, report, report, "is not device memory"},
+    {"cudnn_result_too_short", report, report, report, report, report, "not inside one live allocation"},
+    {"cudnn_descriptors_that_do_not_fit", report, report, report, report, report, "do not fit together"},
+    {"cudnn_destroyed_descriptor", report, report, report, report, report, "that does not exist"},
+    {"cudnn_handle_of_another_device", report, report, report, report, report,
+     "a cuDNN handle of device 0 is used", "GNN_EMULATION_DEVICES=2"},
+    {"cudnn_missing_event_wait", unseen, unseen, wrong, unseen, caught, "data race"},
+    {"cudnn_shared_workspace", unseen, unseen, unseen, unseen, caught, "data race"},
+#endif
 };
 
 struct Ended {
@@ -99,9 +110,18 @@ struct Ended {
   std::string output;
 };
 
+/// planted_bugs.cpp or planted_cudnn_bugs.cpp.
+std::string program_of(const Bug& bug) {
+#if defined(GNN_PLANTED_CUDNN_BUGS)
+  if (std::string(bug.name).starts_with("cudnn_")) return GNN_PLANTED_CUDNN_BUGS;
+#endif
+  static_cast<void>(bug);
+  return GNN_PLANTED_BUGS;
+}
+
 Ended run(const Bug& bug, const std::string& environment, bool fixed) {
   const std::string command = "env -u GNN_EMULATION_SEED -u GNN_EMULATION_LAZY " + std::string(bug.setting) +
-                              " " + environment + " '" GNN_PLANTED_BUGS "' " + bug.name +
+                              " " + environment + " '" + program_of(bug) + "' " + bug.name +
                               (fixed ? " fixed" : "") + " 2>&1";
   Ended result;
   FILE* pipe = popen(command.c_str(), "r");

@@ -40,6 +40,25 @@ TEST_F(TwoDevices, EveryOperationRunsOnItsTensorsDevice) {
   for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-5f * (1 + want[i]));
 }
 
+TEST_F(TwoDevices, ConvolutionsRunOnBothByEveryAlgorithm) {
+  const Tensor x = gnn::rand({2, 3, 6, 6});
+  const Tensor weight = gnn::rand({4, 3, 3, 3});
+  const std::vector<float> want = gnn::conv2d(x, weight).to_vector<float>();
+  for (const char* algorithm : {"gemm", "cudnn", "auto"}) {
+    if (std::string(algorithm) == "cudnn" && !gnn::cudnn::is_available()) continue;
+    gnn::set_conv2d_algorithm(algorithm);
+    for (const Device device : {first, second, first}) {
+      const Tensor y = gnn::conv2d(gnn::to(x, device), gnn::to(weight, device));
+      EXPECT_EQ(y.device(), device);
+      const std::vector<float> got = y.to_vector<float>();
+      ASSERT_EQ(got.size(), want.size());
+      for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-5F * (1 + want[i]));
+    }
+  }
+  gnn::set_conv2d_algorithm("gemm");
+  EXPECT_EQ(gnn::conv2d_tunings().size(), gnn::cudnn::is_available() ? 2U : 0U) << "each device for itself";
+}
+
 TEST_F(TwoDevices, CopiesGoBetweenDevices) {
   const Tensor x = gnn::rand({1000}, {.device = first});
   const Tensor y = gnn::to(x, second);
