@@ -13,6 +13,6 @@ static std::vector<gnn::testing::OpCase> cudnn_cases() {
   return table;
 }
 
-static const gnn::bench::Register by_cudnn(
-    "conv2d", cudnn_cases(), {},
-    {.set = [] { gnn::set_conv2d_algorithm("cudnn"); }, .reset = [] { gnn::set_conv2d_algorithm("gemm"); }});
+static const gnn::bench::Register by_cudnn("conv2d", cudnn_cases(), {},
+                                           {.set = [] { gnn::set_conv2d_algorithm("cudnn"); },
+                                            .reset = [] { gnn::set_conv2d_algorithm("gemm"); }});
