@@ -14,6 +14,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 
+/// A request, which a system may turn down. The address translation of small pages misses the processor's
+/// buffers all through a training step.
+void ask_for_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+#if defined(MADV_HUGEPAGE)
+  madvise(data, bytes / huge_page * huge_page, MADV_HUGEPAGE);
+#endif
+}
+
 /// The CPU: everything happens at once, streams are names, events are time points.
 class CpuBackend final : public Backend {
  public:
@@ -23,11 +31,7 @@ class CpuBackend final : public Backend {
     void* data = nullptr;
     const bool huge = bytes >= huge_page;
     if (posix_memalign(&data, huge ? huge_page : 4096, bytes) != 0) return nullptr;
-#if defined(MADV_HUGEPAGE)
-    // A request, which a system may turn down. The address translation of small pages misses the processor's
-    // buffers all through a training step.
-    if (huge) madvise(data, bytes / huge_page * huge_page, MADV_HUGEPAGE);
-#endif
+    if (huge) ask_for_huge_pages(data, bytes);
     return data;
   }
   void deallocate(int, void* data) override { std::free(data); }
