@@ -20,6 +20,14 @@ struct Im2colTiles {
 constexpr std::int64_t staged_bytes = 24 << 10;  // most of a block
 constexpr std::int64_t most_windows = 1 << 30;
 constexpr std::int64_t staged_pixels = 1024;  // worth having fewer channels for
+constexpr std::int64_t staged_columns = 2048;
+
+/// Channels of `each` elements that a block does together: about `elements`, but so few that the GPU is
+/// filled.
+std::int64_t channels_at_a_time(const Im2colSizes& z, std::int64_t elements, std::int64_t each) {
+  const std::int64_t most = std::max<std::int64_t>(z.n * z.c / direct_blocks, 1);
+  return std::clamp<std::int64_t>(elements / std::max<std::int64_t>(each, 1), 1, most);
+}
 
 Im2colTiles im2col_tiles(const Im2colSizes& z, std::int64_t element_bytes) {
   const std::int64_t limit = staged_bytes / element_bytes - vector_width<float>;
@@ -36,8 +44,7 @@ Im2colTiles im2col_tiles(const Im2colSizes& z, std::int64_t element_bytes) {
     }
     tiles.tiles_per_channel = (z.oh + tiles.rows - 1) / tiles.rows;
     const std::int64_t whole = z.h * z.w;
-    if (tiles.rows == z.oh)
-      tiles.channels = std::max(staged_pixels / std::max<std::int64_t>(whole, 1), tiles.channels);
+    if (tiles.rows == z.oh) tiles.channels = channels_at_a_time(z, staged_pixels, whole);
     tiles.pixels = tiles.channels > 1 ? tiles.channels * whole : pixels(tiles.rows);
   }
   tiles.tiles = (z.n * z.c + tiles.channels - 1) / tiles.channels * tiles.tiles_per_channel;
@@ -107,10 +114,32 @@ __global__ void __launch_bounds__(elementwise_block)
   }
 }
 
-template <class T>
+/// x from columns, `channels` of it at a time, whose columns are neighbours: they are staged in shared
+/// memory, or loaded where they are.
+template <bool Staged, class T>
 __global__ void __launch_bounds__(elementwise_block)
-    col2im_kernel(Im2colSizes z, const T* columns, T* x, std::int64_t count) {
-  for (std::int64_t i = global_thread(); i < count; i += grid_threads()) x[i] = col2im_element(z, columns, i);
+    col2im_kernel(Im2colSizes z, std::int64_t channels, const T* __restrict__ columns, T* __restrict__ x) {
+  constexpr int width = vector_width<T>;
+  const std::int64_t pixels = z.h * z.w;
+  const std::int64_t elements = z.kernel_h * z.kernel_w * z.oh * z.ow;
+  if constexpr (!Staged) {
+    const std::int64_t count = z.n * z.c * pixels;
+    for (std::int64_t i = global_thread(); i < count; i += grid_threads())
+      x[i] = col2im_element(z, columns, i);
+  } else {
+    for (std::int64_t first = blockIdx.x * channels; first < z.n * z.c; first += gridDim.x * channels) {
+      const std::int64_t here = z.n * z.c - first < channels ? z.n * z.c - first : channels;
+      const T* const source = columns + first * elements;
+      const auto shift = static_cast<int>(reinterpret_cast<std::uintptr_t>(source) / sizeof(T) % width);
+      T* const staged = dynamic_shared<T>() + shift;
+      __syncthreads();  // the channels before may still be read
+      stage_run(source, here * elements, staged, shift);
+      __syncthreads();
+      for (std::int64_t i = threadIdx.x; i < here * pixels; i += blockDim.x) {
+        x[first * pixels + i] = col2im_element(z, staged, i);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -137,9 +166,18 @@ void Col2im::cuda(const Tensor& columns, Tensor& x, const Im2colParameters& para
   const Im2colSizes z = im2col_sizes(name, x, columns, parameters);
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    const std::int64_t count = x.numel();
-    launch(col2im_kernel<T>, dim3(elementwise_grid(count)), dim3(elementwise_block), 0, x.device(), z,
-           columns.data<T>(), x.mutable_data<T>(), count);
+    const std::int64_t elements = z.kernel_h * z.kernel_w * z.oh * z.ow;  // of a channel's columns
+    constexpr std::int64_t size = sizeof(T);
+    if (x.numel() > 0 && elements > 0 && (elements + vector_width<T>)*size <= direct_shared_bytes) {
+      const std::int64_t channels = channels_at_a_time(z, staged_columns, elements);
+      const std::int64_t blocks = std::min<std::int64_t>((z.n * z.c + channels - 1) / channels, 1 << 20);
+      launch(col2im_kernel<true, T>, dim3(static_cast<unsigned>(blocks)), dim3(elementwise_block),
+             static_cast<std::size_t>((channels * elements + vector_width<T>)*size), x.device(), z, channels,
+             columns.data<T>(), x.mutable_data<T>());
+    } else {
+      launch(col2im_kernel<false, T>, dim3(elementwise_grid(x.numel())), dim3(elementwise_block), 0,
+             x.device(), z, std::int64_t{0}, columns.data<T>(), x.mutable_data<T>());
+    }
   });
 }
 
