@@ -98,15 +98,8 @@ void gemm_cuda(const GemmCall<T>& call, Device device) {
                   " x " + std::to_string(call.n) + " matrices on " + device.to_string());
 }
 
-template <class T>
-bool gemm_cuda_with_row_sums(const GemmCall<T>& call, T* row_sums, Device device) {
-  return !is_empty(call) && call.k > 0 && multiply<T>(call, CUBLASLT_EPILOGUE_BGRADB, row_sums, device);
-}
-
 template void gemm_cuda(const GemmCall<float>& call, Device device);
 template void gemm_cuda(const GemmCall<double>& call, Device device);
-template bool gemm_cuda_with_row_sums(const GemmCall<float>& call, float* row_sums, Device device);
-template bool gemm_cuda_with_row_sums(const GemmCall<double>& call, double* row_sums, Device device);
 
 void Gemm::cuda(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options) {
   dispatch_floating(name, c.dtype(), [&](auto type) {

@@ -52,9 +52,4 @@ void gemm_cpu(const GemmCall<T>& call);
 template <class T>
 void gemm_cuda(const GemmCall<T>& call, Device device);
 
-/// gemm_cuda() of a call without a bias and, in the same launch, row_sums [m]: the sums over k of
-/// op(a)'s rows. Does nothing and returns false where cuBLAS has no such kernel. One product, not a batch.
-template <class T>
-bool gemm_cuda_with_row_sums(const GemmCall<T>& call, T* row_sums, Device device);
-
 }  // namespace gnn::kernels

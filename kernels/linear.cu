@@ -14,9 +14,6 @@ constexpr int columns = 32;
 constexpr int lanes = elementwise_block / columns;
 /// Up to here that kernel alone is faster than a mask and a sum that use all of the GPU.
 constexpr std::int64_t most_rows = 128 * lanes;
-/// In large products cuBLAS's own sums of rows were found to be slower than a separate pass
-/// (https://github.com/NVIDIA/CUDALibrarySamples/issues/90), which then costs little beside the product.
-constexpr std::int64_t most_summed = std::int64_t{1} << 18;
 
 /// dz = dy masked by y, and its sums over rows: dz is read no second time for them.
 template <class T>
@@ -76,15 +73,9 @@ void LinearBackward::cuda(const Tensor& x, const Tensor& weight, const Tensor& d
         ActivationBackward::cuda(y, dy, dz, Activation::relu, {});
       }
     }
-    if (dweight.defined()) {
-      const GemmCall<T> call = make_gemm_call<T>(dz, x, dweight, {.trans_a = true});
-      if (sums_wanted && rows * out <= most_summed &&
-          gemm_cuda_with_row_sums(call, dbias.mutable_data<T>(), device)) {
-        sums_wanted = false;
-      } else {
-        gemm_cuda(call, device);
-      }
-    }
+    // Not in the product's launch: cuBLAS's own sums of rows were found to make it slower
+    // (https://github.com/NVIDIA/CUDALibrarySamples/issues/90).
+    if (dweight.defined()) Gemm::cuda(dz, x, dweight, {.trans_a = true});
     if (sums_wanted) SumTo::cuda(dz, 1, dbias);
     if (dx.defined()) Gemm::cuda(dz, weight, dx);
   });

@@ -21,7 +21,7 @@ struct GNN_API LinearForward {
 ///   dx = dz · weight,  dweight = dz' · x,  dbias[o] = sum over n of dz[n, o]
 ///
 /// Those that are undefined are left out; x may be undefined without dweight, weight without dx. Sums for
-/// dbias are taken in float64; on CUDA without a ReLU cuBLAS may take them, in the tensor's type.
+/// dbias are taken in float64.
 struct GNN_API LinearBackward {
   static constexpr const char* name = "linear_backward";
   static void cpu(const Tensor& x, const Tensor& weight, const Tensor& dy, const Tensor& y, Tensor& dx,

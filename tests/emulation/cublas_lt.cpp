@@ -278,8 +278,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
               static_cast<char*>(description.vector),
               workspace,
               workspace_bytes};
-  if ((work.reads_vector() || work.writes_vector()) && work.vector == nullptr)
-    return CUBLAS_STATUS_INVALID_VALUE;
+  if (work.reads_vector() && work.vector == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
   if (description.pointer_mode == CUBLASLT_POINTER_MODE_DEVICE) {
     work.alpha_data = alpha;
     work.beta_data = beta;

@@ -103,14 +103,9 @@ bool Matmul::reads_vector() const {
   return epilogue == CUBLASLT_EPILOGUE_BIAS;
 }
 
-bool Matmul::writes_vector() const {
-  return epilogue == CUBLASLT_EPILOGUE_BGRADA || epilogue == CUBLASLT_EPILOGUE_BGRADB;
-}
-
 /// The vector as a matrix of one column.
 Matrix Matmul::vector_matrix() const {
-  const std::int64_t size = epilogue == CUBLASLT_EPILOGUE_BGRADB ? n : m;
-  return {vector, d.type, size, 1, size, 0};
+  return {vector, d.type, m, 1, m, 0};
 }
 
 std::string Matmul::problem() const {
@@ -118,9 +113,9 @@ std::string Matmul::problem() const {
     const std::string text = range_problem(matrix->data, matrix->extent(batch), true);
     if (!text.empty()) return std::string("matrix ") + name + ": " + text;
   }
-  if (reads_vector() || writes_vector()) {
+  if (reads_vector()) {
     const std::string text = range_problem(vector, vector_matrix().extent(1), true);
-    if (!text.empty()) return (reads_vector() ? "bias: " : "bias gradient: ") + text;
+    if (!text.empty()) return "bias: " + text;
   }
   const std::string text = range_problem(workspace, workspace_bytes, true);
   return text.empty() ? text : "workspace: " + text;
@@ -197,20 +192,6 @@ void Matmul::finish(std::int64_t i) const {
     for (std::int64_t column = 0; column < n; ++column) {
       for (std::int64_t row = 0; row < m; ++row)
         d.set(i, row, column, d.get(i, row, column) + bias.get(0, row, 0));
-    }
-  }
-  if (writes_vector()) {
-    const Matrix gradient = vector_matrix();
-    note(gradient, 0, true);
-    const bool of_a = epilogue == CUBLASLT_EPILOGUE_BGRADA;
-    const Matrix& summed = of_a ? a : b;
-    for (std::int64_t at = 0; at < gradient.rows; ++at) {
-      double sum = 0;
-      for (std::int64_t depth = 0; depth < k; ++depth) {
-        // op(a) is [m, k] and op(b) [k, n]
-        sum += of_a != summed.transposed ? summed.get(i, at, depth) : summed.get(i, depth, at);
-      }
-      gradient.set(0, at, 0, sum);
     }
   }
 }

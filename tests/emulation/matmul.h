@@ -40,12 +40,11 @@ struct Matmul {
   double alpha;
   double beta;
   cublasLtEpilogue_t epilogue;
-  char* vector;  // of the epilogue: a bias that is read, or a bias gradient that is written
+  char* vector;  // of the epilogue: a bias
   void* workspace;
   std::size_t workspace_bytes;
 
   bool reads_vector() const;
-  bool writes_vector() const;
   cudaError_t run();
 
  private:

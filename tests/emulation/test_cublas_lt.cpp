@@ -191,36 +191,6 @@ TEST_F(CublasLt, AddsABias) {
   EXPECT_EQ(download(dd, ones.size()), want(true));
 }
 
-TEST_F(CublasLt, BiasGradientsAreSumsOverTheDepth) {
-  for (const bool of_a : {true, false}) {
-    std::vector<float> sums(of_a ? m : n);
-    for (std::size_t at = 0; at < sums.size(); ++at) {
-      for (std::size_t i = 0; i < k; ++i) sums[at] += of_a ? a[i * m + at] : b[at * k + i];
-    }
-    float* const gradient = upload(std::vector<float>(sums.size(), NAN));
-    float* const d = upload(ones);
-    Call call;
-    call.epilogue = of_a ? CUBLASLT_EPILOGUE_BGRADA : CUBLASLT_EPILOGUE_BGRADB;
-    call.vector = gradient;
-    ASSERT_EQ(call(da, db, d), CUBLAS_STATUS_SUCCESS);
-    EXPECT_EQ(download(gradient, sums.size()), sums);
-    EXPECT_EQ(download(d, ones.size()), want(false));
-  }
-  // op(a) is turned: its rows are a's columns.
-  std::vector<float> turned;
-  for (std::size_t row = 0; row < m; ++row) {
-    for (std::size_t i = 0; i < k; ++i) turned.push_back(a[i * m + row]);
-  }
-  float* const gradient = upload(std::vector<float>(m));
-  Call call;
-  call.operation_a = CUBLAS_OP_T;
-  call.epilogue = CUBLASLT_EPILOGUE_BGRADA;
-  call.vector = gradient;
-  ASSERT_EQ(call(upload(turned), db, dd), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(download(gradient, m)[1], a[1] + a[m + 1] + a[2 * m + 1] + a[3 * m + 1] + a[4 * m + 1]);
-  EXPECT_EQ(download(dd, ones.size()), want(false));
-}
-
 TEST_F(CublasLt, RefusesEpilogues) {
   Call call;
   call.epilogue = CUBLASLT_EPILOGUE_BIAS;
@@ -257,9 +227,11 @@ TEST_F(CublasLt, AnAlgorithmIsForWhatItWasChosenFor) {
   call.alignment = 256;
   EXPECT_EQ(call(da, db + 1, dd), CUBLAS_STATUS_INVALID_VALUE);
   Call other;
+  other.epilogue = CUBLASLT_EPILOGUE_BIAS;
+  other.vector = upload(bias);
   other.before = [](cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t) {
-    const auto sums = static_cast<std::uint32_t>(CUBLASLT_EPILOGUE_BGRADA);
-    cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &sums, sizeof(sums));
+    const auto plain = static_cast<std::uint32_t>(CUBLASLT_EPILOGUE_DEFAULT);
+    cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &plain, sizeof(plain));
   };
   EXPECT_EQ(other(da, db, dd), CUBLAS_STATUS_INVALID_VALUE);
   EXPECT_EQ(download(dd, ones.size()), ones);
@@ -309,7 +281,6 @@ TEST_F(CublasLt, ChecksItsMatrices) {
   };
   fails(nullptr, CUBLASLT_EPILOGUE_DEFAULT, dd + 1, "cuBLAS: matrix C: 48 bytes at");
   fails(upload<float>({1, 2}), CUBLASLT_EPILOGUE_BIAS, dd, "cuBLAS: bias: 12 bytes at");
-  fails(upload<float>({1, 2, 3}), CUBLASLT_EPILOGUE_BGRADB, dd, "cuBLAS: bias gradient: 16 bytes at");
 }
 
 }  // namespace
