@@ -139,10 +139,10 @@ void register_case(const OpTable& table, const OpCase& op_case) {
       for (const Baseline& baseline : baselines()) {
         if (baseline.name != name || baseline.dtype != dtype || !device.is_cpu()) continue;
         ::benchmark::RegisterBenchmark((prefix + "/forward/warm/" + baseline.library).c_str(),
-                                       [=, &op_case, &backward, &baseline](::benchmark::State& state) {
+                                       [=, &op_case, &table, &baseline](::benchmark::State& state) {
                                          guarded(state, [&] {
-                                           run(state, name, op_case, backward, baseline.op, dtype, device,
-                                               Direction::forward, Cache::warm);
+                                           run(state, name, op_case, table.backward, baseline.op, dtype,
+                                               device, Direction::forward, Cache::warm);
                                          });
                                        })
             ->UseManualTime();
