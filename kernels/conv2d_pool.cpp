@@ -4,8 +4,10 @@
 #include <limits>
 
 #include "gnn/core/check.h"
+#include "gnn/kernels/conv2d_pool_gradients.h"
 #include "gnn/kernels/conv2d_pool_images.h"
 #include "gnn/kernels/conv2d_pool_tile.h"
+#include "gnn/kernels/fill.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/vectors.h"
 
@@ -330,6 +332,32 @@ void Conv2dPoolForward::cpu(const Tensor& x, const Tensor& weight, const Tensor&
       forward_by_images(call);
     } else {
       forward_by_positions(call);
+    }
+  });
+}
+
+void Conv2dPoolBackward::cpu(const Tensor& x, const Tensor& weight, const Tensor& dy, const Tensor& choice,
+                             Tensor& dx, Tensor& dweight, Tensor& dbias,
+                             const Conv2dPoolParameters& parameters) {
+  const bool weights_too = dweight.defined() || dbias.defined();
+  const Conv2dPoolSizes z =
+      conv2d_pool_sizes(name, weights_too ? x : dx, weight, dbias, dy, choice, parameters);
+  const auto zero = [](Tensor& t) {
+    if (t.defined()) Fill::cpu(t, 0.0);
+  };
+  if (dy.numel() == 0) {
+    for (Tensor* t : {&dx, &dweight, &dbias}) zero(*t);
+    return;
+  }
+  dispatch_floating(name, dy.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const auto* chosen = choice.data<std::uint8_t>();
+    if (dx.defined() && dx.numel() > 0)
+      pool_input_gradient<T>(z, dy.data<T>(), chosen, weight.data<T>(), dx.mutable_data<T>(), dx.device());
+    if (weights_too) {
+      pool_weight_gradient<T>(z, parameters.relu, x.data<T>(), dy.data<T>(), chosen,
+                              dweight.defined() ? dweight.mutable_data<T>() : nullptr,
+                              dbias.defined() ? dbias.mutable_data<T>() : nullptr, dy.device());
     }
   });
 }
