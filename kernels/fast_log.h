@@ -17,12 +17,12 @@ namespace gnn::kernels {
 /// x = m 2^e with m in [sqrt(1/2), sqrt(2)), and log m = 2 artanh(s) with s = (m - 1) / (m + 1) <= 0.172,
 /// whose series is cut after s^11 / 11, an error of 5e-11 of the result.
 inline float fast_log(float x) {
-  constexpr std::int32_t sqrt_half = 0x3f3504f3;
+  constexpr std::uint32_t sqrt_half = 0x3f3504f3;
   const bool subnormal = x < std::numeric_limits<float>::min();
   const float normal = subnormal ? x * 8388608.0F : x;  // 2^23
-  const auto bits = std::bit_cast<std::int32_t>(normal);
-  const std::int32_t exponent = (bits - sqrt_half) >> 23;
-  const auto m = std::bit_cast<float>(bits - exponent * (1 << 23));
+  const auto bits = std::bit_cast<std::uint32_t>(normal);
+  const std::int32_t exponent = static_cast<std::int32_t>(bits - sqrt_half) >> 23;
+  const auto m = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(exponent) << 23));
   const float e = static_cast<float>(exponent) - (subnormal ? 23.0F : 0.0F);
   const float s = (m - 1.0F) / (m + 1.0F);
   const float z = s * s;

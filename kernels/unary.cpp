@@ -28,7 +28,9 @@ template <class F, class Fast, class Slow>
     int others = 0;
     for (std::int64_t i = 0; i < count; ++i) others += function.is_fast(x[i]) ? 0 : 1;
 #pragma GCC ivdep
-    for (std::int64_t i = 0; i < count; ++i) out[first + i] = fast(first + i, x[i]);
+    for (std::int64_t i = 0; i < count; ++i) {
+      out[first + i] = fast(first + i, function.is_fast(x[i]) ? x[i] : 0.0F);
+    }
     if (others == 0) continue;
     for (std::int64_t i = 0; i < count; ++i) {
       if (!function.is_fast(x[i])) out[first + i] = slow(first + i, x[i]);
