@@ -79,7 +79,7 @@ class MatmulPlan {
   /// False when cuBLAS has no algorithm: not every epilogue exists for every problem.
   bool possible() const { return possible_; }
 
-  /// Multiplies on `stream`; `vector` is the bias that the epilogue reads or writes, if any. Returns false,
+  /// Multiplies on `stream`; `vector` is the bias that the epilogue reads, if any. Returns false,
   /// and from then on possible() does, when cuBLAS refuses its own algorithm.
   bool run(cublasLtHandle_t handle, const void* alpha, const void* a, const void* b, const void* beta,
            void* d, const void* vector, Device device, cudaStream_t stream) {

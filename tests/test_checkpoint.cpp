@@ -16,6 +16,7 @@
 
 #include "gnn/core/atomic_file.h"
 #include "gnn/core/error.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace {

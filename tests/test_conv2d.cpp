@@ -3,6 +3,7 @@
 #include "gnn/core/error.h"
 #include "gnn/kernels/conv2d.h"
 #include "gnn/kernels/run.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -12,15 +13,6 @@ GNN_TEST_OP(Conv2dOp, cases::conv2d());
 
 Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
   return to_tensor({shape, random_values(shape.numel(), -1, 1, seed)}, DType::float32);
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Conv2d, BitwiseTheSameForAnyNumberOfThreads) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <string>
 #include <thread>
 
@@ -13,6 +12,7 @@
 #include "gnn/kernels/autotune.h"
 #include "gnn/kernels/cudnn.h"
 #include "gnn/layers/conv2d.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -26,15 +26,6 @@ class AlgorithmGuard {
   AlgorithmGuard(const AlgorithmGuard&) = delete;
   AlgorithmGuard& operator=(const AlgorithmGuard&) = delete;
 };
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Conv2dAlgorithm, IsGemmUnlessChosen) {
   EXPECT_EQ(get_conv2d_algorithm(), "gemm");

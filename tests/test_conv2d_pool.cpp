@@ -7,6 +7,7 @@
 #include "gnn/layers/activation.h"
 #include "gnn/layers/fill.h"
 #include "gnn/layers/max_pool2d.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -121,14 +122,6 @@ TEST(Conv2dPoolCpu, BitwiseTheSameForAnyNumberOfThreads) {
 }
 
 TEST(Conv2dPoolErrors, NameWhatWasExpected) {
-  const auto message_of = [](const auto& call) -> std::string {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
-  };
   const std::string small = message_of([] { conv2d_pool(zeros({1, 1, 3, 5}), zeros({1, 1, 3, 3})); });
   EXPECT_NE(small.find("conv2d_pool: 2 x 2 windows do not fit"), std::string::npos) << small;
   const std::string channels = message_of([] { conv2d_pool(zeros({1, 2, 5, 5}), zeros({1, 1, 3, 3})); });

@@ -11,20 +11,11 @@
 #include "gnn/core/error.h"
 #include "gnn/core/stream.h"
 #include "gnn/core/tensor.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
 namespace {
-
-template <class ErrorType, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 TEST(Shape, CountsAndPrints) {
   EXPECT_EQ(Shape().numel(), 1);

@@ -16,6 +16,7 @@
 #include "gnn/core/generator.h"
 #include "gnn/kernels/gather_batch.h"
 #include "gnn/kernels/run.h"
+#include "support/errors.h"
 #include "support/files.h"
 #include "support/op_check.h"
 

@@ -6,6 +6,7 @@
 #include "gnn/core/error.h"
 #include "gnn/kernels/gemm.h"
 #include "gnn/kernels/run.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -67,19 +68,11 @@ TEST_P(GemmOnDevice, NanAndInfinityGoThrough) {
 }
 
 TEST(Gemm, ErrorsNameShapesAndDtypes) {
-  const auto message = [](const auto& call) -> std::string {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
-  };
-  EXPECT_EQ(message([] {
+  EXPECT_EQ(message_of([] {
               matmul(zeros({2, 3}), zeros({4, 5}));
             }),
             "matmul: the inner sizes differ: [2, 3] times [4, 5]");
-  EXPECT_EQ(message([] {
+  EXPECT_EQ(message_of([] {
               matmul(zeros({2, 3}), zeros({3, 5}), {.trans_a = true});
             }),
             "matmul: the inner sizes differ: [2, 3] (transposed) times [3, 5]");

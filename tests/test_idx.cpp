@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "gnn/core/allocator.h"
+#include "support/errors.h"
 #include "support/files.h"
 #include "support/idx_files.h"
 

@@ -7,21 +7,13 @@
 #include "gnn/core/error.h"
 #include "gnn/layers/activation.h"
 #include "gnn/layers/fill.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
 namespace {
 
 GNN_TEST_OP(LinearOp, cases::linear());
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Linear, LayerHasPyTorchsParameters) {
   Linear layer(3, 2);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "support/errors.h"
 #include "support/files.h"
 #include "support/idx_files.h"
 

@@ -8,6 +8,7 @@
 #include "gnn/core/check.h"
 #include "gnn/core/context.h"
 #include "gnn/core/error.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace {
@@ -17,6 +18,7 @@ using gnn::Module;
 using gnn::NamedTensor;
 using gnn::Tensor;
 
+using gnn::testing::message_of;
 using gnn::testing::test_devices;
 
 /// A layer with a parameter, a buffer and no bias that hands its input on.
@@ -66,15 +68,6 @@ std::vector<std::string> names(const std::vector<NamedTensor>& tensors) {
   std::vector<std::string> result;
   for (const NamedTensor& entry : tensors) result.push_back(entry.name);
   return result;
-}
-
-std::string message_of(const auto& function) {
-  try {
-    function();
-  } catch (const gnn::Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Module, NamesFollowTheTree) {

@@ -8,6 +8,7 @@
 
 #include "gnn/data/chart.h"
 #include "gnn/data/svg.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 namespace gnn::testing {

@@ -18,6 +18,7 @@
 #include "gnn/layers/reduce.h"
 #include "gnn/train/checkpoint.h"
 #include "gnn/train/sgd.h"
+#include "support/errors.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -49,15 +50,6 @@ FitOptions epochs(std::int64_t count) {
   FitOptions options = quiet;
   options.epochs = count;
   return options;
-}
-
-std::string message_of(const auto& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 class TrainerTest : public DeviceTest {

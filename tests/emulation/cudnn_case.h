@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,15 +18,6 @@ inline const Device cuda_device = Device::cuda(0);
 
 inline Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype = DType::float32) {
   return to_tensor({shape, random_values(shape.numel(), -1, 1, seed)}, dtype, cuda_device);
-}
-
-inline std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 /// Result and gradients of one convolution.

@@ -5,6 +5,7 @@
 
 #include "emulation/cudnn_case.h"
 #include "gnn/kernels/conv2d_cudnn.h"
+#include "support/errors.h"
 
 namespace gnn::testing {
 namespace {
@@ -138,7 +139,7 @@ TEST_F(Cudnn, AFailureByNameIsAnError) {
       "implicit_precomp_gemm)");
   fail_cudnn("cudnnConvolutionForward", 1, CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED);
   EXPECT_THROW(run(), OutOfMemoryError);
-  EXPECT_EQ(message_of(run), "no error") << "it was the one call";
+  EXPECT_NO_THROW(run()) << "it was the one call";
 
   const auto another = [] { convolve({1, 3, 5, 6}); };
   fail_cudnn("cudnnSetTensor4dDescriptor", 1, CUDNN_STATUS_BAD_PARAM);
@@ -153,7 +154,7 @@ TEST_F(Cudnn, AFailureByNameIsAnError) {
       << message_of(another);
   EXPECT_THROW(another(), CudaError);
   fail_cudnn("cudnnGetConvolutionForwardWorkspaceSize", 0, CUDNN_STATUS_SUCCESS);
-  EXPECT_EQ(message_of(another), "no error") << "a failure is not remembered";
+  EXPECT_NO_THROW(another()) << "a failure is not remembered";
 }
 
 TEST_F(Cudnn, EveryThreadHasItsOwnHandleAndDescriptors) {
