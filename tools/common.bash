@@ -17,6 +17,4 @@ use_ccache() {
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
   export CCACHE_SLOPPINESS=pch_defines,time_macros  # what ccache asks for to cache with precompiled headers
   export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=1
-  # Not of other checkouts: their precompiled headers name their own files.
-  export CCACHE_NAMESPACE=${CCACHE_NAMESPACE:-$root}
 }
