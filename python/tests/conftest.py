@@ -1,0 +1,36 @@
+"""Fixtures of all tests of the Python package."""
+
+from __future__ import annotations
+
+import os
+import types
+import zlib
+
+import numpy
+import pytest
+
+
+@pytest.fixture(scope="session")
+def torch() -> types.ModuleType:
+    """PyTorch, the reference. Skips the test where it is not installed, but never in CI."""
+    try:
+        import torch as module
+    except ImportError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI is set, but PyTorch cannot be imported: {error}")
+        pytest.skip(f"PyTorch cannot be imported: {error}")
+    return module
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """A number that is the same in every run of the test; another one with GNN_TEST_SEED=N."""
+    value = int(os.environ.get("GNN_TEST_SEED", zlib.crc32(request.node.nodeid.encode())))
+    print(f"seed: {value} (GNN_TEST_SEED repeats it)")
+    return value
+
+
+@pytest.fixture
+def rng(seed: int) -> numpy.random.Generator:
+    """A seeded source of random numbers; what the seed is stands in the output of a failed test."""
+    return numpy.random.default_rng(seed)
