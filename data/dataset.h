@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -50,6 +51,16 @@ class GNN_API Dataset {
   /// thread, never twice at a time; what it throws reaches the loop over the batches.
   virtual void fill(std::span<const std::int64_t> indices, Tensor& inputs, Tensor& labels) = 0;
 };
+
+/// The samples of a data set in memory, as a DataLoader takes them: those of a TensorDataset as they are,
+/// images as float32 (pixel / 255 - mean) / std. Throws what check_dataset throws. The tensors are shared,
+/// not copied.
+GNN_API std::shared_ptr<Dataset> make_dataset(ImageDataset dataset);
+GNN_API std::shared_ptr<Dataset> make_dataset(TensorDataset dataset);
+
+/// The samples with these numbers, in this order, copied. Throws IndexError, and what check_dataset throws.
+GNN_API ImageDataset subset(const ImageDataset& dataset, std::span<const std::int64_t> indices);
+GNN_API TensorDataset subset(const TensorDataset& dataset, std::span<const std::int64_t> indices);
 
 /// Mean and (population) standard deviation of all pixels, scaled to [0, 1]; exact to rounding. `images` is a
 /// uint8 tensor on the CPU. Without pixels, or where all are equal, std is 1.

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "gnn/core/error.h"
+#include "gnn/core/check.h"
 #include "gnn/core/stream.h"
 #include "gnn/kernels/gather_batch.h"
 #include "gnn/kernels/run.h"
@@ -34,6 +34,16 @@ void gather_rows(const Tensor& from, std::span<const std::int64_t> indices, Tens
   }
 }
 
+Tensor chosen_rows(const Tensor& from, std::span<const std::int64_t> indices) {
+  for (const std::int64_t index : indices) {
+    check<IndexError>(index >= 0 && index < from.size(0), "subset: index {} is outside of the {} samples",
+                      index, from.size(0));
+  }
+  Tensor chosen = empty(from.shape().with(0, std::ssize(indices)), from.options());
+  gather_rows(from, indices, chosen);
+  return chosen;
+}
+
 }  // namespace
 
 Tensor on_device(const Tensor& host, Device device) {
@@ -49,6 +59,27 @@ Shape TensorSource::input_shape() const {
 }
 Shape TensorSource::label_shape() const {
   return sample_shape(data_.labels);
+}
+
+std::shared_ptr<Dataset> make_dataset(ImageDataset dataset) {
+  return std::make_shared<ImageSource>(std::move(dataset));
+}
+
+std::shared_ptr<Dataset> make_dataset(TensorDataset dataset) {
+  return std::make_shared<TensorSource>(std::move(dataset));
+}
+
+ImageDataset subset(const ImageDataset& dataset, std::span<const std::int64_t> indices) {
+  check_dataset(dataset);
+  ImageDataset chosen = dataset;
+  chosen.images = chosen_rows(dataset.images, indices);
+  chosen.labels = chosen_rows(dataset.labels, indices);
+  return chosen;
+}
+
+TensorDataset subset(const TensorDataset& dataset, std::span<const std::int64_t> indices) {
+  check_dataset(dataset);
+  return {chosen_rows(dataset.inputs, indices), chosen_rows(dataset.labels, indices)};
 }
 
 void TensorSource::fill(std::span<const std::int64_t> indices, Tensor& inputs, Tensor& labels) {

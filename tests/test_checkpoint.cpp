@@ -146,6 +146,7 @@ class SafetensorsTest : public FolderTest {
     write_file(header, data);
     expect_error(path_.string(), [&] { gnn::load_tensors(path_); });
     expect_error(expected, [&] { gnn::load_tensors(path_); });
+    expect_error(expected, [&] { gnn::load_metadata(path_); });
   }
 };
 
@@ -168,6 +169,7 @@ TEST_F(SafetensorsTest, RoundTripIsExact) {
   const std::vector<NamedTensor> tensors = all_dtypes();
   const gnn::Metadata metadata{{"epoch", "3"}, {"note", "line\nbreak"}};
   gnn::save_tensors(path_, tensors, metadata);
+  EXPECT_EQ(gnn::load_metadata(path_), metadata);
   for (const gnn::Device device : gnn::testing::test_devices()) {
     const gnn::TensorFile file = gnn::load_tensors(path_, device);
     EXPECT_EQ(file.metadata, metadata);
@@ -349,6 +351,7 @@ TEST_F(CheckpointTest, AnUnwritableFolderIsAnError) {
 TEST(Sha256, IsThatOfNamesDtypesShapesAndBytes) {
   // printf 'weight float32 [1]\n\0\0\200?steps int64 [1]\n\0\0\0\0\0\0\0\0' | sha256sum
   EXPECT_EQ(gnn::sha256(Net(1, 1)), "8f2eaa18d51115d09377d30d2c2cd7ed92c88b168e05e28a6328438c0a7d1077");
+  EXPECT_EQ(gnn::sha256(Net(1, 1).state_dict()), gnn::sha256(Net(1, 1)));
   EXPECT_NE(gnn::sha256(Net(1, 1)), gnn::sha256(Net(1, 2)));
   EXPECT_NE(gnn::sha256(Net(0, 1)), gnn::sha256(Net(-0.0f, 1)));
 }

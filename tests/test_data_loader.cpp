@@ -128,6 +128,35 @@ TEST(DataLoader, EveryPathGivesTheSameBits) {
   }
 }
 
+TEST(DataLoader, ADatasetInMemoryGivesSingleSamples) {
+  const ImageDataset all = images(20);
+  const std::shared_ptr<Dataset> samples = make_dataset(all);
+  EXPECT_EQ(samples->size(), 20);
+  Batch batch{.inputs = empty({2, 1, 2, 3}),
+              .labels = empty({2}, {.dtype = DType::int64}),
+              .indices = {7, 3},
+              .size = 2};
+  samples->fill(batch.indices, batch.inputs, batch.labels);
+  expect_right(batch, Device::cpu());
+}
+
+TEST(DataLoader, SubsetsHaveTheChosenSamples) {
+  const Indices chosen{3, 17, 3};
+  const ImageDataset all = images(20);
+  const ImageDataset some = subset(all, chosen);
+  EXPECT_EQ(some.labels.to_vector<std::int64_t>(), (Indices{3, 7, 3}));
+  EXPECT_EQ(some.images.shape(), Shape({3, 1, 2, 3}));
+  EXPECT_EQ(some.images.to_vector<std::uint8_t>()[6], 17);
+  EXPECT_EQ(some.mean, all.mean);
+  EXPECT_EQ(some.std, all.std);
+  EXPECT_EQ(some.class_names, all.class_names);
+  const TensorDataset pairs = subset(TensorDataset{all.images, all.labels}, chosen);
+  EXPECT_EQ(pairs.inputs.to_vector<std::uint8_t>(), some.images.to_vector<std::uint8_t>());
+  EXPECT_EQ(pairs.labels.to_vector<std::int64_t>(), some.labels.to_vector<std::int64_t>());
+  EXPECT_EQ(subset(all, {}).size(), 0);
+  for (const std::int64_t outside : {-1, 20}) EXPECT_THROW(subset(all, Indices{outside}), IndexError);
+}
+
 TEST(DataLoader, EdgeSizes) {
   for (const int prefetch : {0, 2}) {
     const auto sizes = [&](std::int64_t samples, std::int64_t batch, bool drop) {

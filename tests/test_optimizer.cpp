@@ -107,6 +107,27 @@ TEST(Optimizer, GroupsHaveTheirOwnSettings) {
   }
 }
 
+TEST(Optimizer, GroupsMayBeAddedLater) {
+  for (const Device device : test_devices()) {
+    Tensor a = leaf(1, device);
+    Tensor b = leaf(1, device);
+    SGD optimizer({a}, {.lr = 0.5, .momentum = 0.5});
+    optimizer.step();
+    optimizer.add_group({.parameters = {b}, .lr = 0.25});
+    ASSERT_EQ(optimizer.groups().size(), 2u);
+    optimizer.step();
+    EXPECT_EQ(a.to_vector<float>()[0], 1 - 0.5F - 0.5F * 1.5F);
+    EXPECT_EQ(b.to_vector<float>()[0], 1 - 0.25F);
+    EXPECT_EQ(scalar(optimizer.state_dict(), "state.0.step"), 2);
+    EXPECT_EQ(scalar(optimizer.state_dict(), "state.1.step"), 1);
+
+    EXPECT_THROW(optimizer.add_group({.parameters = {a}}), ValueError);
+    EXPECT_THROW(optimizer.add_group({.parameters = {}}), ValueError);
+    EXPECT_THROW(optimizer.add_group({.parameters = {leaf(1, device)}, .lr = -1}), ValueError);
+    EXPECT_EQ(optimizer.groups().size(), 2u);
+  }
+}
+
 TEST(Optimizer, MixedDTypesInOneGroup) {
   for (const Device device : test_devices()) {
     Tensor a = leaf(1, device, DType::float32);

@@ -1,6 +1,7 @@
 #include "gnn/train/schedule.h"
 
 #include <cmath>
+#include <memory>
 
 #include "data/torch_optimizers.h"
 #include "gnn/core/error.h"
@@ -71,6 +72,46 @@ TEST(Schedule, EveryGroupHasItsBaseRate) {
   EXPECT_EQ(optimizer.groups()[1].lr, 0.125);
 }
 
+// LinearWarmup, compared with PyTorch above, is made of these.
+TEST(Schedule, LinearEndsAtItsEndFactor) {
+  SGD optimizer = optimizer_with(0.5);
+  LinearLR schedule(optimizer, 0.5, 0.25, 4);
+  EXPECT_EQ(rates(schedule, 7), (std::vector<double>{0.25, 0.21875, 0.1875, 0.15625, 0.125, 0.125, 0.125}));
+}
+
+TEST(Schedule, SequenceStartsEachAtItsMilestone) {
+  SGD optimizer = optimizer_with(1);
+  const auto halve = std::make_shared<ExponentialLR>(optimizer, 0.5);
+  const auto quarter = std::make_shared<ExponentialLR>(optimizer, 0.25);
+  const auto drop = std::make_shared<StepLR>(optimizer, 1, 0);
+  SequentialLR schedule({halve, quarter, drop}, {2, 4});
+  EXPECT_EQ(rates(schedule, 7), (std::vector<double>{1, 0.5, 1, 0.25, 1, 0, 0}));
+}
+
+/// base + step * (group + 1)
+class Climb : public Schedule {
+ public:
+  explicit Climb(Optimizer& optimizer) : Schedule(optimizer) { apply(); }
+  double lr_at(double base_lr, std::int64_t step) const override { return group_lr_at(0, base_lr, step); }
+  double group_lr_at(std::size_t group, double base_lr, std::int64_t step) const override {
+    return base_lr + static_cast<double>(step) * static_cast<double>(group + 1);
+  }
+};
+
+TEST(Schedule, AFormulaMayDifferBetweenGroups) {
+  SGD optimizer({{.parameters = {zeros({1})}, .lr = 1}, {.parameters = {zeros({1})}, .lr = 2}});
+  const auto climb = std::make_shared<Climb>(optimizer);
+  SequentialLR schedule({climb, climb}, {2});
+  const std::vector<double> first{1, 2, 1, 2, 3};
+  const std::vector<double> second{2, 4, 2, 4, 6};
+  for (std::size_t i = 0; i + 1 < first.size(); ++i) {
+    EXPECT_EQ(optimizer.groups()[0].lr, first[i]);
+    EXPECT_EQ(optimizer.groups()[1].lr, second[i]);
+    EXPECT_EQ(schedule.lr_after(1, 1), second[i + 1]);
+    schedule.step();
+  }
+}
+
 TEST(Schedule, ResumesFromItsState) {
   SGD optimizer = optimizer_with(0.1);
   LinearWarmup schedule(CosineLR(optimizer, 9), 3);
@@ -95,6 +136,19 @@ TEST(Schedule, ArgumentsOutOfRange) {
   EXPECT_THROW(LinearWarmup(StepLR(optimizer, 1), -1), ValueError);
   EXPECT_THROW(LinearWarmup(StepLR(optimizer, 1), 1, 0), ValueError);
   EXPECT_THROW(LinearWarmup(StepLR(optimizer, 1), 1, 1.5), ValueError);
+  EXPECT_THROW(LinearLR(optimizer, 0), ValueError);
+  EXPECT_THROW(LinearLR(optimizer, 1, 1.5), ValueError);
+  EXPECT_THROW(LinearLR(optimizer, 1, 1, -1), ValueError);
+  SGD other = optimizer_with(0.1);
+  const auto a = std::make_shared<StepLR>(optimizer, 1);
+  const auto of_another = std::make_shared<StepLR>(other, 1);
+  EXPECT_THROW(SequentialLR({}, {}), ValueError);
+  EXPECT_THROW(SequentialLR({nullptr}, {}), ValueError);
+  EXPECT_THROW(SequentialLR({a, nullptr}, {1}), ValueError);
+  EXPECT_THROW(SequentialLR({a, a}, {}), ValueError);
+  EXPECT_THROW(SequentialLR({a, a, a}, {3, 2}), ValueError);
+  EXPECT_THROW(SequentialLR({a, a}, {-1}), ValueError);
+  EXPECT_THROW(SequentialLR({a, of_another}, {1}), ValueError);
   StepLR schedule(optimizer, 1);
   EXPECT_THROW(schedule.load_state({.steps = -1, .base_lrs = {0.1}}), ValueError);
   EXPECT_THROW(schedule.load_state({.steps = 1, .base_lrs = {}}), ValueError);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -249,6 +250,42 @@ TEST_P(TrainerTest, CallbacksSeeEveryStepAndEpoch) {
                       [&](Trainer&, const EpochResult&) { events += " "; }};
   trainer.fit(train, options);
   EXPECT_EQ(events, "123e1 456e2 ");
+}
+
+TEST_P(TrainerTest, ProgressIsToldWhoeverShowsIt) {
+  DataLoader train = loader(points(300, 1), 2);  // the loss is read every 50 steps: twice, then at the end
+  DataLoader validation = loader(points(10, 2), 10);
+  Linear model = classifier(device());
+  SGD optimizer(model.parameters(), {.lr = 0.1});
+  std::vector<ProgressState> states;
+  FitOptions options = epochs(2);
+  options.validation = &validation;
+  options.on_progress = [&](const ProgressState& state) { states.push_back(state); };
+  Trainer trainer(model, optimizer);
+  const History history = trainer.fit(train, options);
+  std::int64_t finished = 0;
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const ProgressState& state = states[i];
+    EXPECT_EQ(state.label, "Epoch " + std::to_string(finished + 1) + "/2");
+    EXPECT_EQ(state.total, 300);
+    const bool first = i == 0 || states[i - 1].finished;
+    EXPECT_EQ(state.done == 0, first);
+    if (!first) {
+      EXPECT_GE(state.done, states[i - 1].done);
+      EXPECT_NE(state.note.find("loss "), std::string::npos) << state.note;
+    }
+    if (!state.finished) continue;
+    ++finished;
+    EXPECT_EQ(state.done, 300);
+    EXPECT_NE(state.note.find("validation loss "), std::string::npos) << state.note;
+  }
+  EXPECT_EQ(finished, 2);
+  EXPECT_GE(states.size(), 8u);
+
+  options.on_progress = [](const ProgressState& state) {
+    if (state.done > 0) throw std::runtime_error("enough");
+  };
+  EXPECT_THROW(trainer.fit(train, options), std::runtime_error);
 }
 
 TEST_P(TrainerTest, StopEndsTheFit) {

@@ -52,8 +52,12 @@ Metadata load_checkpoint(const std::filesystem::path& path, Module& module) {
 }
 
 std::string sha256(const Module& module) {
+  return sha256(module.state_dict());
+}
+
+std::string sha256(std::span<const NamedTensor> tensors) {
   Sha256 hash;
-  for (const NamedTensor& entry : module.state_dict()) {
+  for (const NamedTensor& entry : tensors) {
     const std::string label =
         fmt::format("{} {} {}\n", entry.name, entry.tensor.dtype(), entry.tensor.shape());
     hash.update(label.data(), label.size());

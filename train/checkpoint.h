@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "gnn/layers/module.h"
@@ -24,5 +25,7 @@ GNN_API Metadata load_checkpoint(const std::filesystem::path& path, Module& modu
 /// example "conv1.weight float32 [20, 1, 5, 5]\n", and its bytes. Equal exactly when names, dtypes, shapes
 /// and all bits are.
 GNN_API std::string sha256(const Module& module);
+/// The same of these tensors.
+GNN_API std::string sha256(std::span<const NamedTensor> tensors);
 
 }  // namespace gnn

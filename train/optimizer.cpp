@@ -52,26 +52,30 @@ void check_group(const char* kind, const ParameterGroup& group) {
 Optimizer::Optimizer(const char* kind, std::vector<const char*> state_names, std::vector<GroupOptions> groups,
                      double lr, double weight_decay)
     : kind_(kind), state_names_(std::move(state_names)) {
+  for (GroupOptions& group : groups)
+    append({std::move(group.parameters), group.lr.value_or(lr), group.weight_decay.value_or(weight_decay)});
+  check<ValueError>(!states_.empty(), "{}: got no parameters", kind_);
+}
+
+void Optimizer::append(ParameterGroup group) {
   std::vector<Tensor> all;
-  for (GroupOptions& group : groups) {
-    for (const Tensor& parameter : group.parameters) {
-      check<ValueError>(parameter.defined(), "{}: parameter {} is undefined", kind_, all.size());
-      check<AutogradError>(parameter.is_leaf(), "{}: parameter {} is the result of an operation, not a leaf",
-                           kind_, all.size());
-      check<DTypeError>(parameter.dtype() == DType::float32 || parameter.dtype() == DType::float64,
-                        "{}: expected float32 or float64, got parameter {} of {}", kind_, all.size(),
-                        parameter.dtype());
-      for (std::size_t i = 0; i < all.size(); ++i) {
-        check<ValueError>(!parameter.is_same(all[i]), "{}: parameters {} and {} are the same tensor", kind_,
-                          i, all.size());
-      }
-      all.push_back(parameter);
+  for (const ParameterGroup& other : groups_)
+    all.insert(all.end(), other.parameters.begin(), other.parameters.end());
+  for (const Tensor& parameter : group.parameters) {
+    check<ValueError>(parameter.defined(), "{}: parameter {} is undefined", kind_, all.size());
+    check<AutogradError>(parameter.is_leaf(), "{}: parameter {} is the result of an operation, not a leaf",
+                         kind_, all.size());
+    check<DTypeError>(parameter.dtype() == DType::float32 || parameter.dtype() == DType::float64,
+                      "{}: expected float32 or float64, got parameter {} of {}", kind_, all.size(),
+                      parameter.dtype());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      check<ValueError>(!parameter.is_same(all[i]), "{}: parameters {} and {} are the same tensor", kind_, i,
+                        all.size());
     }
-    groups_.push_back(
-        {std::move(group.parameters), group.lr.value_or(lr), group.weight_decay.value_or(weight_decay)});
-    check_group(kind_, groups_.back());
+    all.push_back(parameter);
   }
-  check<ValueError>(!all.empty(), "{}: got no parameters", kind_);
+  check_group(kind_, group);
+  groups_.push_back(std::move(group));
   states_.resize(all.size());
 }
 
@@ -134,6 +138,13 @@ void Optimizer::zero_grad() {
   for (ParameterGroup& group : groups_) {
     for (Tensor& parameter : group.parameters) parameter.set_grad({});
   }
+}
+
+void Optimizer::add_group(GroupOptions group) {
+  check<ValueError>(!group.parameters.empty(), "{}: got a group without parameters", kind_);
+  append({std::move(group.parameters), group.lr.value_or(groups_.front().lr),
+          group.weight_decay.value_or(groups_.front().weight_decay)});
+  ++loads_;
 }
 
 void Optimizer::set_lr(double lr) {

@@ -69,6 +69,10 @@ class GNN_API Optimizer {
   /// The parameter groups, to read and change their settings.
   std::span<ParameterGroup> groups() { return groups_; }
   std::span<const ParameterGroup> groups() const { return groups_; }
+  /// Adds a group, whose parameters come after all others: for layers that are trained from some step on.
+  /// Throws as the constructor, changing nothing. The settings that are not given are the first group's, and
+  /// spans of groups() end.
+  void add_group(GroupOptions group);
   /// The learning rate of the first group.
   double lr() const { return groups_.front().lr; }
   /// Sets the learning rate of all groups; throws ValueError unless it is finite and not negative.
@@ -131,12 +135,14 @@ class GNN_API Optimizer {
     std::vector<Tensor> tensors;  // one per state name; none as long as step is 0
   };
 
+  void append(ParameterGroup group);
+
   const char* kind_;
   std::vector<const char*> state_names_;
   std::vector<ParameterGroup> groups_;
   std::vector<State> states_;  // of all parameters, counted through all groups
   std::function<double(std::size_t group, std::int64_t steps)> lr_forecast_;
-  std::uint64_t loads_ = 0;  // of state dicts, which replace states and settings
+  std::uint64_t loads_ = 0;  // of state dicts and groups, which replace or move states and settings
 };
 
 namespace detail {

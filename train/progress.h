@@ -19,6 +19,7 @@ struct ProgressState {
   double seconds = 0;  ///< since the start
   std::string unit = "samples";
   std::string note = {};  ///< free text behind the rate, for example "loss 0.0412"
+  bool finished = false;  ///< the work is over; `note` is what it came to
 };
 
 /// What the bar is drawn with: not at all, "###---", or line-drawing characters.

@@ -92,11 +92,15 @@ class Reader {
     if (!file_) bad("it cannot be opened; check its permissions");
   }
 
+  Metadata read_metadata() {
+    Metadata metadata;
+    read_entries(metadata);
+    return metadata;
+  }
+
   TensorFile read(Device device) {
     TensorFile result;
-    std::vector<Entry> entries = parse_header(read_header(), result.metadata);
-    sort_by_data(entries);
-    for (const Entry& entry : entries) {
+    for (const Entry& entry : read_entries(result.metadata)) {
       Tensor tensor = empty(entry.shape, {entry.dtype, Device::cpu()});
       if (entry.end > entry.begin)
         read_bytes(data_start_ + entry.begin, tensor.mutable_raw_data(), entry.end - entry.begin);
@@ -111,6 +115,13 @@ class Reader {
   }
   [[noreturn]] void bad_tensor(const std::string& name, const std::string& what) const {
     bad(fmt::format("tensor \"{}\" in the header: {}", name, what));
+  }
+
+  /// The header's, in the order of their data.
+  std::vector<Entry> read_entries(Metadata& metadata) {
+    std::vector<Entry> entries = parse_header(read_header(), metadata);
+    sort_by_data(entries);
+    return entries;
   }
 
   void read_bytes(std::uint64_t position, void* target, std::uint64_t count) {
@@ -289,6 +300,10 @@ void save_tensors(const std::filesystem::path& path, std::span<const NamedTensor
 
 TensorFile load_tensors(const std::filesystem::path& path, Device device) {
   return Reader(path).read(device);
+}
+
+Metadata load_metadata(const std::filesystem::path& path) {
+  return Reader(path).read_metadata();
 }
 
 }  // namespace gnn

@@ -35,4 +35,7 @@ GNN_API void save_tensors(const std::filesystem::path& path, std::span<const Nam
 /// longer than its tensors, or has a dtype that libgnn lacks.
 GNN_API TensorFile load_tensors(const std::filesystem::path& path, Device device = Device::cpu());
 
+/// The metadata of a file, whose tensors are checked as by load_tensors() and not read.
+GNN_API Metadata load_metadata(const std::filesystem::path& path);
+
 }  // namespace gnn

@@ -27,6 +27,8 @@ class GNN_API Schedule {
 
   /// The formula: the learning rate after `step` steps for a group with that base rate.
   virtual double lr_at(double base_lr, std::int64_t step) const = 0;
+  /// The same for the group with that number, for formulas that differ between groups; lr_at() by default.
+  virtual double group_lr_at(std::size_t group, double base_lr, std::int64_t step) const;
 
   /// Advances by one step and sets the learning rate of every group.
   void step();
@@ -36,6 +38,8 @@ class GNN_API Schedule {
   std::int64_t steps() const { return state_.steps; }
   /// The present learning rate of the first group.
   double lr() const { return optimizer_->lr(); }
+  /// The optimizer whose learning rates it sets.
+  const Optimizer& optimizer() const { return *optimizer_; }
 
   const ScheduleState& state() const { return state_; }
   /// Goes on from a saved state, and sets its learning rates. Throws ValueError for another number of groups,
@@ -93,25 +97,62 @@ class GNN_API CosineLR : public Schedule {
   double eta_min_;
 };
 
+/// A straight line from base * start_factor at step 0 to base * end_factor at step `total_steps`, where it
+/// stays: torch.optim.lr_scheduler.LinearLR.
+class GNN_API LinearLR : public Schedule {
+ public:
+  /// Throws ValueError for a start_factor outside (0, 1], an end_factor outside [0, 1] or total_steps below
+  /// 0.
+  explicit LinearLR(Optimizer& optimizer, double start_factor = 1.0 / 3, double end_factor = 1,
+                    std::int64_t total_steps = 5);
+  /// The same for the optimizer and the base rates of another schedule.
+  LinearLR(const Schedule& other, double start_factor, double end_factor, std::int64_t total_steps);
+  double lr_at(double base_lr, std::int64_t step) const override;
+
+ private:
+  void check_and_apply();
+
+  double start_factor_;
+  double end_factor_;
+  std::int64_t total_steps_;
+};
+
+/// Several schedules, one after the other: torch.optim.lr_scheduler.SequentialLR. Each starts with its step 0
+/// at its milestone, the first at once. The base rates are the first one's, of which as of the others only
+/// the formula is used.
+class GNN_API SequentialLR : public Schedule {
+ public:
+  /// Throws ValueError unless there is a schedule, all are of one optimizer, and there is one milestone less
+  /// than schedules, in ascending order from 0.
+  SequentialLR(std::vector<std::shared_ptr<const Schedule>> schedules, std::vector<std::int64_t> milestones);
+  double lr_at(double base_lr, std::int64_t step) const override;
+  double group_lr_at(std::size_t group, double base_lr, std::int64_t step) const override;
+
+ private:
+  struct Part {
+    const Schedule& schedule;
+    std::int64_t step;  // of its own
+  };
+  Part part_at(std::int64_t step) const;
+
+  std::vector<std::shared_ptr<const Schedule>> schedules_;
+  std::vector<std::int64_t> milestones_;
+};
+
 /// A straight line from base * start_factor at step 0 to base at step `warmup_steps`, from where on another
-/// schedule starts with its step 0: torch.optim.lr_scheduler.SequentialLR of LinearLR and that schedule.
+/// schedule starts with its step 0: SequentialLR of LinearLR and that schedule.
 ///
 ///   gnn::LinearWarmup schedule(gnn::CosineLR(optimizer, 20), 5);
-class GNN_API LinearWarmup : public Schedule {
+class GNN_API LinearWarmup : public SequentialLR {
  public:
   /// Throws ValueError for warmup_steps below 0 or a start_factor outside (0, 1].
   template <std::derived_from<Schedule> S>
   explicit LinearWarmup(S after, std::int64_t warmup_steps, double start_factor = 1.0 / 3)
       : LinearWarmup(std::shared_ptr<const Schedule>(std::make_shared<S>(std::move(after))), warmup_steps,
                      start_factor) {}
-  double lr_at(double base_lr, std::int64_t step) const override;
 
  private:
-  LinearWarmup(std::shared_ptr<const Schedule> after, std::int64_t warmup_steps, double start_factor);
-
-  std::shared_ptr<const Schedule> after_;  // only its formula is used
-  std::int64_t warmup_steps_;
-  double start_factor_;
+  LinearWarmup(const std::shared_ptr<const Schedule>& after, std::int64_t warmup_steps, double start_factor);
 };
 
 }  // namespace gnn

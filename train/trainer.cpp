@@ -34,14 +34,29 @@ std::string scores(const char* prefix, double loss, double accuracy) {
   return text;
 }
 
-std::string epoch_line(const std::string& label, const EpochResult& result, const FitOptions& options) {
-  std::string line = label + "  " + scores("", result.train_loss, result.train_accuracy);
+/// What an epoch came to, in one line.
+std::string summary_of(const EpochResult& result, const FitOptions& options) {
+  std::string line = scores("", result.train_loss, result.train_accuracy);
   if (options.validation != nullptr) {
     const std::string prefix = options.validation_name + " ";
     line += "  " + scores(prefix.c_str(), result.validation_loss, result.validation_accuracy);
   }
   return line + fmt::format("  lr {:.4g}  {}  {} samples/s", result.lr, format_duration(result.seconds),
                             format_count(std::llround(result.samples_per_second)));
+}
+
+/// What fit() shows its progress with.
+std::function<void(const ProgressState&)> display_of(const FitOptions& options) {
+  if (options.on_progress) return options.on_progress;
+  if (!options.progress) return [](const ProgressState&) {};
+  return [bar = std::shared_ptr<Progress>()](const ProgressState& state) mutable {
+    if (state.done == 0) bar = std::make_shared<Progress>(state.label, state.total);
+    if (state.finished) {
+      bar->finish(state.label + "  " + state.note);
+    } else {
+      bar->update(state.done, state.note);
+    }
+  };
 }
 
 /// The best epoch so far and its weights.
@@ -133,6 +148,7 @@ Tensor Trainer::loss_of(const Tensor& output, const Tensor& labels) const {
 struct Trainer::Fit {
   Fit(Trainer& trainer, DataLoader& loader, const FitOptions& with)
       : options(with),
+        display(display_of(with)),
         train(loader),
         parameters(trainer.model_.parameters()),
         step(loader.options().device, [this, &trainer] { return make_step(trainer); },
@@ -186,6 +202,7 @@ struct Trainer::Fit {
   };
 
   const FitOptions& options;
+  std::function<void(const ProgressState&)> display;
   DataLoader& train;
   std::vector<Tensor> parameters;
   StepLog log;
@@ -198,10 +215,10 @@ struct Trainer::Fit {
 
 bool Trainer::train_epoch(Fit& fit, EpochResult& result) {
   const FitOptions& options = fit.options;
-  const std::string label =
-      fmt::format("Epoch {:>{}}/{}", result.epoch, fmt::formatted_size("{}", options.epochs), options.epochs);
-  std::optional<Progress> progress;
-  if (options.progress) progress.emplace(label, fit.train.samples());
+  ProgressState progress{.label = fmt::format("Epoch {:>{}}/{}", result.epoch,
+                                              fmt::formatted_size("{}", options.epochs), options.epochs),
+                         .total = fit.train.samples()};
+  fit.display(progress);
   result.lr = optimizer_.lr();
   const Stopwatch watch;
   StepLog& log = fit.log;
@@ -214,7 +231,10 @@ bool Trainer::train_epoch(Fit& fit, EpochResult& result) {
     for (const StepCallback& callback : options.on_step) callback(*this, fit.history.steps, loss);
     if (log.due()) {
       log.read();
-      if (progress) progress->update(log.samples(), scores("", log.loss(), log.accuracy()));
+      progress.done = log.samples();
+      progress.seconds = watch.seconds();
+      progress.note = scores("", log.loss(), log.accuracy());
+      fit.display(progress);
     }
   }
   log.read();
@@ -227,10 +247,12 @@ bool Trainer::train_epoch(Fit& fit, EpochResult& result) {
     result.validation_loss = evaluation.loss;
     result.validation_accuracy = evaluation.accuracy;
   }
-  if (progress) {
-    progress->finish(epoch_line(label, result, options));
-    fit.explain();
-  }
+  progress.done = log.samples();
+  progress.seconds = watch.seconds();
+  progress.note = summary_of(result, options);
+  progress.finished = true;
+  fit.display(progress);
+  if (options.progress) fit.explain();
   return true;
 }
 

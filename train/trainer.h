@@ -13,6 +13,7 @@
 #include "gnn/layers/module.h"
 #include "gnn/train/metrics.h"
 #include "gnn/train/optimizer.h"
+#include "gnn/train/progress.h"
 #include "gnn/train/schedule.h"
 
 namespace gnn {
@@ -92,6 +93,10 @@ struct FitOptions {
   bool capture = true;
   /// A progress bar on a terminal, plain lines elsewhere, on stderr.
   bool progress = true;
+  /// Shows the progress instead of stderr, whatever `progress` says: called at the start of every epoch (with
+  /// nothing done), whenever the loss was read from the device, and at the epoch's end, validation included,
+  /// with `finished` and the epoch's results as its note. What it throws ends fit().
+  std::function<void(const ProgressState& state)> on_progress = {};
 };
 
 struct Misclassified {
