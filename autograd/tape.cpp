@@ -103,7 +103,11 @@ bool grad_enabled() {
   return recording;
 }
 
-NoGrad::NoGrad() : previous_(std::exchange(recording, false)) {}
+bool set_grad_enabled(bool on) {
+  return std::exchange(recording, on);
+}
+
+NoGrad::NoGrad() : previous_(set_grad_enabled(false)) {}
 
 NoGrad::~NoGrad() {
   recording = previous_;

@@ -82,8 +82,10 @@ GNN_API Tensor record_loss(const char* op, Tensor result, std::initializer_list<
 /// True when record() would record an operation on these inputs; for functions that save more for it.
 GNN_API bool is_recording(std::initializer_list<Tensor> inputs);
 
-/// True unless inside a NoGrad scope of this thread.
+/// True unless recording is off in this thread (NoGrad, set_grad_enabled).
 GNN_API bool grad_enabled();
+/// Switches recording on or off for this thread; returns what it was. In C++ rather use NoGrad.
+GNN_API bool set_grad_enabled(bool on);
 
 /// Switches recording off for this thread until the end of the scope.
 class GNN_API NoGrad {

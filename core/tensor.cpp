@@ -15,8 +15,8 @@ namespace gnn {
 Storage::Storage(Device where, std::size_t size)
     : data(detail::allocate(where, size, Stream::current(where))), bytes(size), device(where) {}
 
-Storage::Storage(void* memory, std::size_t size, std::function<void()> give_back)
-    : data(memory), bytes(size), release(std::move(give_back)) {}
+Storage::Storage(void* memory, std::size_t size, Device where, std::function<void()> give_back)
+    : data(memory), bytes(size), device(where), release(std::move(give_back)) {}
 
 Storage::~Storage() {
   if (release) {
@@ -273,12 +273,13 @@ Tensor zeros_like(const Tensor& tensor) {
   return zeros(tensor.shape(), tensor.options());
 }
 
-Tensor from_memory(void* data, const Shape& shape, DType dtype, std::function<void()> release) {
+Tensor from_memory(void* data, const Shape& shape, DType dtype, std::function<void()> release,
+                   Device device) {
   const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
   check<ValueError>(data != nullptr || bytes == 0,
                     "from_memory: expected {} bytes of memory, got a null pointer", bytes);
   if (!release) release = [] {};
-  return make_tensor(std::make_shared<Storage>(data, bytes, std::move(release)), 0, shape, dtype);
+  return make_tensor(std::make_shared<Storage>(data, bytes, device, std::move(release)), 0, shape, dtype);
 }
 
 Tensor empty_pinned(const Shape& shape, DType dtype) {

@@ -158,8 +158,11 @@ template <class T>
 Tensor from_values(std::initializer_list<T> values, const Shape& shape, Device device = Device::cpu()) {
   return from_values(std::span<const T>(values.begin(), values.size()), shape, device);
 }
-/// A CPU tensor on memory that somebody else owns: `release` is called when the last view is gone.
-GNN_API Tensor from_memory(void* data, const Shape& shape, DType dtype, std::function<void()> release);
+/// A tensor on memory that somebody else owns, of the CPU or of a CUDA device: `release` is called when the
+/// last view is gone. Work on a CUDA device may still be queued then: whoever takes the memory back waits.
+/// Throws ValueError for a null pointer, unless the tensor is empty.
+GNN_API Tensor from_memory(void* data, const Shape& shape, DType dtype, std::function<void()> release,
+                           Device device = Device::cpu());
 /// A CPU tensor in pinned memory, from which copies to a CUDA device are asynchronous; ordinary memory where
 /// no CUDA device is available.
 GNN_API Tensor empty_pinned(const Shape& shape, DType dtype);

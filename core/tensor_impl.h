@@ -15,7 +15,7 @@ namespace gnn {
 /// A block of memory, shared by all views of it.
 struct Storage {
   Storage(Device device, std::size_t bytes);
-  Storage(void* data, std::size_t bytes, std::function<void()> release);
+  Storage(void* data, std::size_t bytes, Device device, std::function<void()> release);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;

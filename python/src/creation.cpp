@@ -1,0 +1,154 @@
+// New tensors: empty, zeros, ones, full, arange, rand, randn and their …_like. tensor() and from_numpy() are
+// in exchange.cpp.
+
+#include "bindings.h"
+
+namespace gnn::python {
+
+std::vector<std::int64_t> sizes_of(const nb::tuple& args, const char* function) {
+  std::vector<std::int64_t> sizes;
+  const bool one_sequence = args.size() == 1 && (PyTuple_Check(args[0].ptr()) || PyList_Check(args[0].ptr()));
+  const nb::object sequence = one_sequence ? nb::object(args[0]) : nb::object(args);
+  if (!nb::detail::load_indices(sequence, sizes)) {
+    const std::string got = nb::repr(sequence).c_str();
+    throw nb::type_error(
+        (std::string(function) + ": expected sizes that are whole numbers, as in (2, 3) or 2, 3, got " + got)
+            .c_str());
+  }
+  return sizes;
+}
+
+TensorOptions options_of(std::optional<DType> dtype, const std::optional<DeviceLike>& device) {
+  return {dtype.value_or(DType::float32), device ? device->get() : Device::cpu()};
+}
+
+Tensor with_grad(Tensor tensor, bool requires_grad) {
+  if (requires_grad) tensor.set_requires_grad();
+  return tensor;
+}
+
+namespace {
+
+using OptionalDType = std::optional<DType>;
+using OptionalDevice = std::optional<DeviceLike>;
+
+/// name(*size, dtype=None, device=None, requires_grad=False).
+template <class Make>
+void def_sized(nb::module_& m, const char* name, Make make, const char* doc) {
+  m.def(
+      name,
+      [name, make](const nb::args& size, OptionalDType dtype, const OptionalDevice& device,
+                   bool requires_grad) {
+        const Shape shape{std::span<const std::int64_t>(sizes_of(size, name))};
+        const TensorOptions options = options_of(dtype, device);
+        nb::gil_scoped_release released;
+        return with_grad(make(shape, options), requires_grad);
+      },
+      "size"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      doc);
+}
+
+/// name(input, dtype=None, device=None, requires_grad=False): None stands for the input's.
+template <class Make>
+void def_like(nb::module_& m, const char* name, Make make, const char* doc) {
+  m.def(
+      name,
+      [make](const Tensor& input, OptionalDType dtype, const OptionalDevice& device, bool requires_grad) {
+        const TensorOptions options{dtype.value_or(input.dtype()), device ? device->get() : input.device()};
+        nb::gil_scoped_release released;
+        return with_grad(make(input.shape(), options), requires_grad);
+      },
+      "input"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      doc);
+}
+
+/// A number that is whole, in Python's type for it.
+bool is_whole(const nb::object& number) {
+  return PyLong_Check(number.ptr());
+}
+
+Tensor bind_arange(const nb::object& start, const nb::object& end, const nb::object& step,
+                   OptionalDType dtype, const OptionalDevice& device, bool requires_grad) {
+  // As PyTorch: whole numbers make int64.
+  const bool whole = is_whole(start) && is_whole(end) && is_whole(step);
+  const TensorOptions options =
+      options_of(dtype ? dtype : OptionalDType(whole ? DType::int64 : DType::float32), device);
+  return with_grad(arange(number_of(start), number_of(end), number_of(step), options), requires_grad);
+}
+
+}  // namespace
+
+void bind_creation(nb::module_& m) {
+  const auto with_value = [](double value) {
+    return [value](const Shape& shape, const TensorOptions& options) { return full(shape, value, options); };
+  };
+  const auto make_empty = [](const Shape& shape, const TensorOptions& options) {
+    return empty(shape, options);
+  };
+  const auto make_rand = [](const Shape& shape, const TensorOptions& options) {
+    return rand(shape, options);
+  };
+  const auto make_randn = [](const Shape& shape, const TensorOptions& options) {
+    return randn(shape, options);
+  };
+
+  def_sized(m, "empty", make_empty,
+            "A new tensor of that shape whose elements are undefined. dtype: float32.");
+  def_sized(m, "zeros", with_value(0),
+            "A new tensor of zeros: zeros(2, 3) or zeros((2, 3)). dtype: float32.");
+  def_sized(m, "ones", with_value(1), "A new tensor of ones. dtype: float32.");
+  def_sized(m, "rand", make_rand,
+            "Random numbers, uniform in [0, 1), drawn from the default generator; the same on every device.");
+  def_sized(m, "randn", make_randn, "Random numbers of the normal distribution with mean 0 and variance 1.");
+  def_like(m, "empty_like", make_empty, "empty() of the input's shape, dtype and device.");
+  def_like(m, "zeros_like", with_value(0), "zeros() of the input's shape, dtype and device.");
+  def_like(m, "ones_like", with_value(1), "ones() of the input's shape, dtype and device.");
+  def_like(m, "rand_like", make_rand, "rand() of the input's shape, dtype and device.");
+  def_like(m, "randn_like", make_randn, "randn() of the input's shape, dtype and device.");
+
+  m.def(
+      "full",
+      [](const nb::object& size, const nb::object& fill_value, OptionalDType dtype,
+         const OptionalDevice& device, bool requires_grad) {
+        const std::vector<std::int64_t> sizes = sizes_of(nb::make_tuple(size), "full");
+        const OptionalDType chosen = dtype || !is_whole(fill_value) ? dtype : OptionalDType(DType::int64);
+        return with_grad(full(Shape(std::span<const std::int64_t>(sizes)), number_of(fill_value),
+                              options_of(chosen, device)),
+                         requires_grad);
+      },
+      "size"_a, "fill_value"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false,
+      "A new tensor with the same value everywhere. dtype: int64 for a whole number, else float32.");
+  m.def(
+      "full_like",
+      [](const Tensor& input, double fill_value, OptionalDType dtype, const OptionalDevice& device,
+         bool requires_grad) {
+        const TensorOptions options{dtype.value_or(input.dtype()), device ? device->get() : input.device()};
+        return with_grad(full(input.shape(), fill_value, options), requires_grad);
+      },
+      "input"_a, "fill_value"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false, "full() of the input's shape, dtype and device.");
+
+  const char* const arange_doc =
+      "The numbers start, start + step, ... below end: arange(end), arange(start, end) or arange(start, end, "
+      "step). "
+      "dtype: int64 when all are whole numbers, else float32.\n\nRaises ValueError for a step of 0 or of the "
+      "wrong "
+      "sign.";
+  m.def(
+      "arange",
+      [](const nb::object& end, OptionalDType dtype, const OptionalDevice& device, bool requires_grad) {
+        return bind_arange(nb::int_(0), end, nb::int_(1), dtype, device, requires_grad);
+      },
+      "end"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      arange_doc);
+  m.def(
+      "arange",
+      [](const nb::object& start, const nb::object& end, const nb::object& step, OptionalDType dtype,
+         const OptionalDevice& device,
+         bool requires_grad) { return bind_arange(start, end, step, dtype, device, requires_grad); },
+      "start"_a, "end"_a, "step"_a = 1, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false, arange_doc);
+}
+
+}  // namespace gnn::python

@@ -1,0 +1,322 @@
+// Tensors from and to others: Python's numbers and lists, NumPy, DLPack (PyTorch, JAX, CuPy), the buffer
+// protocol.
+//
+// An array that is handed out keeps a handle of its own of the tensor's memory, not the Python object: that
+// may come to hold other memory (Module.to). A tensor made from an array keeps the array alive.
+
+#include <nanobind/ndarray.h>
+
+#include <array>
+#include <span>
+
+#include "bindings.h"
+
+namespace gnn::python {
+namespace {
+
+using AnyArray = nb::ndarray<>;
+
+struct TypeCode {
+  DType dtype;
+  nb::dlpack::dtype_code code;
+};
+
+constexpr std::array type_codes{TypeCode{DType::float32, nb::dlpack::dtype_code::Float},
+                                TypeCode{DType::float64, nb::dlpack::dtype_code::Float},
+                                TypeCode{DType::float16, nb::dlpack::dtype_code::Float},
+                                TypeCode{DType::bfloat16, nb::dlpack::dtype_code::Bfloat},
+                                TypeCode{DType::int32, nb::dlpack::dtype_code::Int},
+                                TypeCode{DType::int64, nb::dlpack::dtype_code::Int},
+                                TypeCode{DType::uint8, nb::dlpack::dtype_code::UInt}};
+
+nb::dlpack::dtype to_dlpack(DType dtype) {
+  for (const TypeCode& type : type_codes)
+    if (type.dtype == dtype)
+      return {static_cast<std::uint8_t>(type.code), static_cast<std::uint8_t>(8 * size_of(dtype)), 1};
+  throw_unsupported_dtype("exchange", "a dtype of libgnn", dtype);
+}
+
+DType from_dlpack_type(const char* op, nb::dlpack::dtype type) {
+  for (const TypeCode& known : type_codes)
+    if (to_dlpack(known.dtype) == type) return known.dtype;
+  throw DTypeError(std::string(op) +
+                   ": expected float32, float64, float16, bfloat16, int32, int64 or uint8, got an array with "
+                   "elements of " +
+                   std::to_string(type.bits) + " bits of another kind (DLPack's type code " +
+                   std::to_string(type.code) + "); convert it with astype()");
+}
+
+bool is_contiguous(const nb::ndarray<nb::ro>& array) {
+  std::int64_t expected = 1;
+  for (std::size_t i = array.ndim(); i-- > 0;) {
+    if (array.shape(i) > 1 && array.size() > 0 && array.stride(i) != expected) return false;
+    expected *= static_cast<std::int64_t>(array.shape(i));
+  }
+  return true;
+}
+
+Shape shape_of(const nb::ndarray<nb::ro>& array) {
+  std::vector<std::int64_t> sizes;
+  for (std::size_t i = 0; i < array.ndim(); ++i) sizes.push_back(static_cast<std::int64_t>(array.shape(i)));
+  return Shape(std::span<const std::int64_t>(sizes));
+}
+
+/// The array's memory as a tensor, without a copy.
+Tensor adopt(const char* op, AnyArray array) {
+  const DType dtype = from_dlpack_type(op, array.dtype());
+  const nb::ndarray<nb::ro> read_only(array);
+  const Shape shape = shape_of(read_only);
+  if (!is_contiguous(read_only))
+    throw ValueError(
+        std::string(op) + ": the array of shape " + shape.to_string() +
+        " is not contiguous; pass numpy.ascontiguousarray(array), or libgnn.tensor(array), which copies");
+  Device device;
+  if (array.device_type() == nb::device::cuda::value) {
+    device = Device::parse("cuda:" + std::to_string(array.device_id()));
+  } else if (array.device_type() != nb::device::cpu::value) {
+    throw DeviceError(std::string(op) +
+                      ": the array is neither in the memory of the CPU nor on a CUDA device");
+  }
+  void* const data = array.data();
+  if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) != 0)
+    throw ValueError(std::string(op) + ": the array's elements are not aligned; copy it first");
+  auto* const owner = new AnyArray(std::move(array));
+  return from_memory(
+      data, shape, dtype,
+      [owner, device] {
+        // Whoever made it may write into it at once.
+        if (device.is_cuda()) synchronize(device);
+        nb::gil_scoped_acquire acquired;
+        delete owner;
+      },
+      device);
+}
+
+/// The tensor's memory as an array of nanobind's, which keeps it alive.
+template <class Framework>
+nb::object share(const Tensor& tensor) {
+  const Device device = tensor.device();
+  std::vector<std::size_t> shape;
+  for (const std::int64_t size : tensor.shape()) shape.push_back(static_cast<std::size_t>(size));
+  auto* const kept = new Tensor(tensor.detach());
+  const nb::capsule owner(kept, [](void* pointer) noexcept { delete static_cast<Tensor*>(pointer); });
+  // Writing through the array is not seen by the version counter, as in PyTorch.
+  void* const data = const_cast<void*>(kept->raw_data());
+  return nb::cast(nb::ndarray<Framework>(
+      data, shape.size(), shape.data(), owner, nullptr, to_dlpack(tensor.dtype()),
+      device.is_cpu() ? nb::device::cpu::value : nb::device::cuda::value, device.index));
+}
+
+nb::object to_numpy(const Tensor& tensor) {
+  if (tensor.requires_grad())
+    throw AutogradError(
+        "numpy: the tensor requires a gradient, which NumPy cannot follow; use tensor.detach().numpy()");
+  if (tensor.device().is_cuda())
+    throw DeviceError("numpy: the tensor is on " + tensor.device().to_string() +
+                      "; use tensor.cpu().numpy()");
+  if (tensor.dtype() == DType::bfloat16)
+    throw DTypeError("numpy: NumPy has no bfloat16; use tensor.float().numpy()");
+  return share<nb::numpy>(tensor);
+}
+
+nb::object to_array(const Tensor& tensor, const nb::object& dtype, const nb::object& copy) {
+  nb::object array = to_numpy(tensor);
+  const bool converts = !dtype.is_none() && !array.attr("dtype").attr("__eq__")(dtype).is(nb::bool_(true));
+  if (converts) {
+    if (copy.is(nb::bool_(false)))
+      throw nb::value_error("__array__: another dtype needs a copy, and copy is False");
+    return array.attr("astype")(dtype);
+  }
+  return copy.is(nb::bool_(true)) ? nb::object(array.attr("copy")()) : array;
+}
+
+nb::object to_dlpack_capsule(const Tensor& tensor, const nb::kwargs& arguments) {
+  if (tensor.requires_grad())
+    throw nb::buffer_error("__dlpack__: the tensor requires a gradient; export tensor.detach()");
+  // A consumer may use the memory on any stream.
+  if (tensor.device().is_cuda()) {
+    nb::gil_scoped_release released;
+    synchronize(tensor.device());
+  }
+  return share<nb::array_api>(tensor).attr("__dlpack__")(**arguments);
+}
+
+std::pair<int, int> dlpack_device(const Tensor& tensor) {
+  const Device device = tensor.device();
+  return {device.is_cpu() ? nb::device::cpu::value : nb::device::cuda::value, device.index};
+}
+
+/// memoryview(tensor): by the array's own buffer, which is given the consumer's request.
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  try {
+    const auto& tensor = nb::cast<const Tensor&>(nb::handle(self));
+    if (tensor.requires_grad() || tensor.device().is_cuda() || tensor.dtype() == DType::bfloat16)
+      throw nb::buffer_error(
+          "only a tensor on the CPU that requires no gradient has a buffer, and bfloat16 has none; see "
+          "cpu(), detach() "
+          "and float()");
+    const nb::object array = share<nb::array_api>(tensor);
+    return PyObject_GetBuffer(array.ptr(), view, flags);
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_BufferError, error.what());
+    view->obj = nullptr;
+    return -1;
+  }
+}
+
+nb::object numpy() {
+  return nb::module_::import_("numpy");
+}
+
+bool is_numpy_array(const nb::object& object) {
+  return PyObject_IsInstance(object.ptr(), numpy().attr("ndarray").ptr()) == 1;
+}
+
+/// What NumPy calls it; bfloat16, which NumPy lacks, is made from float32.
+const char* numpy_name(DType dtype) {
+  return dtype == DType::bfloat16 ? "float32" : name_of(dtype).data();
+}
+
+/// The dtype that data gets which names none: NumPy's own for its arrays, libgnn's defaults for Python's
+/// numbers.
+const char* default_name(const nb::object& array, bool from_numpy) {
+  const std::string name = nb::cast<std::string>(array.attr("dtype").attr("name"));
+  if (name == "bool") return "uint8";
+  if (name == "float64" && !from_numpy) return "float32";
+  for (const TypeCode& type : type_codes)
+    if (name == name_of(type.dtype)) return numpy_name(type.dtype);
+  throw DTypeError(
+      "tensor: expected elements of float32, float64, float16, int32, int64, uint8 or bool, got " + name +
+      "; name a dtype, as in tensor(data, dtype=libgnn.int64)");
+}
+
+Tensor copied(const nb::object& data, std::optional<DType> dtype, const std::optional<DeviceLike>& device) {
+  if (nb::isinstance<Tensor>(data)) {
+    const Tensor source = nb::cast<Tensor>(data).detach();
+    const TensorOptions target{dtype.value_or(source.dtype()), device ? device->get() : source.device()};
+    nb::gil_scoped_release released;
+    // Each is a copy where something changes.
+    const Tensor converted = to(to(source, target.dtype), target.device);
+    return converted.is_same(source) ? clone(source) : converted;
+  }
+  const nb::object array = numpy().attr("asarray")(data);
+  // A list of arrays or tensors is as good as one of numbers.
+  const bool from_numpy = is_numpy_array(data) || PyObject_HasAttrString(data.ptr(), "__array__") == 1;
+  const char* const name = dtype ? numpy_name(*dtype) : default_name(array, from_numpy);
+  // A name names the native byte order. order="C" keeps arrays of no dimensions as they are.
+  const nb::object prepared = numpy().attr("asarray")(array, "dtype"_a = name, "order"_a = "C");
+  const auto view = nb::cast<nb::ndarray<nb::ro>>(prepared);
+  const DType element = from_dlpack_type("tensor", view.dtype());
+  const Shape shape = shape_of(view);
+  const Device target = device ? device->get() : Device::cpu();
+  nb::gil_scoped_release released;
+  const Tensor tensor = detail::from_host(view.data(), view.size(), shape, element, target);
+  return dtype ? to(tensor, *dtype) : tensor;
+}
+
+Tensor adopt_numpy(const char* op, const nb::object& array) {
+  if (!is_numpy_array(array)) {
+    const std::string got = nb::str(array.type().attr("__name__")).c_str();
+    throw nb::type_error((std::string(op) + ": expected a numpy.ndarray, got " + got).c_str());
+  }
+  if (!nb::cast<bool>(array.attr("flags").attr("writeable")))
+    throw ValueError(
+        std::string(op) +
+        ": the array is read-only, and a tensor on its memory could be written to; libgnn.tensor(array) "
+        "copies");
+  const std::string name = nb::cast<std::string>(array.attr("dtype").attr("name"));
+  const bool native = nb::cast<bool>(array.attr("dtype").attr("isnative"));
+  AnyArray view;
+  if (!native || !nb::try_cast(array, view, false))
+    throw DTypeError(
+        std::string(op) +
+        ": expected float32, float64, float16, int32, int64 or uint8 in native byte order, got " + name +
+        (native ? "" : " in the other byte order") + "; convert it with astype()");
+  return adopt(op, std::move(view));
+}
+
+Tensor from_dlpack(const nb::object& object) {
+  AnyArray array;
+  if (!nb::hasattr(object, "__dlpack__")) {
+    const std::string got = nb::str(object.type().attr("__name__")).c_str();
+    throw nb::type_error(("from_dlpack: expected an object with __dlpack__, got " + got).c_str());
+  }
+  if (!nb::try_cast(object, array, false)) {
+    const std::string got = nb::str(object.type().attr("__name__")).c_str();
+    throw nb::type_error(
+        ("from_dlpack: the " + got +
+         " cannot be exported for reading and writing (it is read-only, or requires a gradient)")
+            .c_str());
+  }
+  return adopt("from_dlpack", std::move(array));
+}
+
+/// Without a copy where the data is a tensor, or an array, that is as it should be.
+Tensor as_tensor(const nb::object& data, std::optional<DType> dtype,
+                 const std::optional<DeviceLike>& device) {
+  const auto converted = [&](Tensor tensor) {
+    const Device target = device ? device->get() : tensor.device();
+    if (dtype) tensor = to(tensor, *dtype);
+    return to(tensor, target);
+  };
+  if (nb::isinstance<Tensor>(data)) return converted(nb::cast<Tensor>(data));
+  if (!is_numpy_array(data)) return copied(data, dtype, device);
+  AnyArray view;
+  const bool shared = nb::cast<bool>(data.attr("flags").attr("writeable")) &&
+                      nb::cast<bool>(data.attr("flags").attr("c_contiguous")) &&
+                      nb::cast<bool>(data.attr("flags").attr("aligned")) &&
+                      nb::cast<bool>(data.attr("dtype").attr("isnative")) &&
+                      !(data.attr("dtype").attr("name").attr("__eq__")("bool").is(nb::bool_(true))) &&
+                      nb::try_cast(data, view, false);
+  return shared ? converted(adopt("as_tensor", std::move(view))) : copied(data, dtype, device);
+}
+
+}  // namespace
+
+PyType_Slot* buffer_slots() {
+  static std::array<PyType_Slot, 2> slots{PyType_Slot{Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)},
+                                          PyType_Slot{0, nullptr}};
+  return slots.data();
+}
+
+void bind_exchange(nb::module_& m, nb::class_<Tensor>& tensor) {
+  tensor.def(
+      "numpy", &to_numpy, nb::sig("def numpy(self) -> numpy.typing.NDArray[typing.Any]"),
+      "The elements as a NumPy array on the same memory, which lives as long as one of the two does.\n\n"
+      "Raises DeviceError on a CUDA device, AutogradError for a tensor that requires a gradient, TypeError "
+      "for "
+      "bfloat16.");
+  tensor.def("__array__", &to_array, "dtype"_a = nb::none(), "copy"_a = nb::none(),
+             nb::sig("def __array__(self, dtype: typing.Any = None, copy: bool | None = None) -> "
+                     "numpy.typing.NDArray[typing.Any]"));
+  // array + tensor is the tensor's business, which raises TypeError, instead of an array without gradients.
+  tensor.attr("__array_priority__") = 1000;
+  tensor.def("__dlpack__", &to_dlpack_capsule, "kwargs"_a,
+             nb::sig("def __dlpack__(self, **kwargs: typing.Any) -> typing.Any"));
+  tensor.def("__dlpack_device__", &dlpack_device);
+
+  m.def(
+      "tensor",
+      [](const nb::object& data, std::optional<DType> dtype, const std::optional<DeviceLike>& device,
+         bool requires_grad) { return with_grad(copied(data, dtype, device), requires_grad); },
+      "data"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      "A new tensor with a copy of the data: a number, nested lists of them, a NumPy array, a tensor.\n\n"
+      "dtype: by default a NumPy array's own; float32 for Python's floats, int64 for ints, uint8 for bools.\n"
+      "Raises ValueError for lists of different lengths, TypeError for what are no numbers.");
+  m.def("as_tensor", &as_tensor, "data"_a, "dtype"_a = nb::none(), "device"_a = nb::none(),
+        "The data as a tensor, on the same memory where that is possible, else as tensor() does.");
+  m.def(
+      "from_numpy", [](const nb::object& array) { return adopt_numpy("from_numpy", array); }, "array"_a,
+      nb::sig("def from_numpy(array: numpy.typing.NDArray[typing.Any]) -> Tensor"),
+      "A tensor on the memory of a NumPy array: changes of one are seen in the other.\n\n"
+      "Raises ValueError for an array that is not contiguous or read-only, TypeError for dtypes that libgnn "
+      "lacks.");
+  m.def("from_dlpack", &from_dlpack, "object"_a, nb::sig("def from_dlpack(object: typing.Any) -> Tensor"),
+        "A tensor on the memory of an array of another library (PyTorch, JAX, CuPy, NumPy), by its "
+        "__dlpack__.\n\n"
+        "Raises ValueError for one that is not contiguous, TypeError for a dtype that libgnn lacks, one that "
+        "is "
+        "read-only or requires a gradient, DeviceError for a device that libgnn cannot use.");
+}
+
+}  // namespace gnn::python

@@ -1,0 +1,19 @@
+// The extension module libgnn._core. What it has is public through the package's Python files.
+
+#include <fmt/core.h>
+
+#include "bindings.h"
+#include "gnn/core/version.h"
+
+NB_MODULE(_core, m) {
+  using namespace gnn::python;
+  m.doc() = "libgnn's C++ side.";
+  m.attr("__version__") = fmt::format("{}.{}.{}", GNN_VERSION_MAJOR, GNN_VERSION_MINOR, GNN_VERSION_PATCH);
+  bind_errors(m);
+  bind_device(m);
+  bind_tensor(m);
+  bind_creation(m);
+  bind_functional(m);
+  bind_init(m);
+  bind_autograd(m);
+}
