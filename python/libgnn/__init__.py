@@ -100,7 +100,7 @@ from libgnn._core import (
 )
 from libgnn.autograd import enable_grad, no_grad, set_grad_enabled
 
-__version__: str = _core.__version__
+__version__: str = _core.version
 
 float32 = dtype.float32
 float64 = dtype.float64

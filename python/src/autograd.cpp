@@ -54,6 +54,8 @@ void bind_autograd(nb::module_& m) {
   m.def("_set_grad_enabled", &set_grad_enabled, "on"_a,
         "Switches the tape of this thread on or off; returns what it was.");
   m.def("_record", &record_python, "op"_a, "result"_a, "inputs"_a, "backward"_a,
+        nb::sig("def _record(op: str, result: Tensor, inputs: list[Tensor], "
+                "backward: collections.abc.Callable[[Tensor, list[bool]], list[Tensor | None]]) -> Tensor"),
         "Records that `result` was computed from `inputs`; backward(grad, needed) returns their gradients.");
 
   nb::class_<HookHandle> handle(m, "HookHandle", "What Tensor.register_hook() returns.");

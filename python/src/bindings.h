@@ -109,7 +109,7 @@ inline bool load_indices(handle src, std::vector<std::int64_t>& values) noexcept
 
 template <>
 struct type_caster<gnn::python::DeviceLike> {
-  NB_TYPE_CASTER(gnn::python::DeviceLike, const_name("device | str"))
+  NB_TYPE_CASTER(gnn::python::DeviceLike, const_name("libgnn._core.device | str"))
   bool from_python(handle src, std::uint32_t, cleanup_list*) noexcept {
     if (PyUnicode_Check(src.ptr())) {
       const char* text = PyUnicode_AsUTF8AndSize(src.ptr(), nullptr);

@@ -35,6 +35,10 @@ using OptionalDevice = std::optional<DeviceLike>;
 /// name(*size, dtype=None, device=None, requires_grad=False).
 template <class Make>
 void def_sized(nb::module_& m, const char* name, Make make, const char* doc) {
+  const std::string signature =
+      std::string("def ") + name +
+      "(*size: int | collections.abc.Sequence[int], dtype: libgnn._core.dtype | None = None, "
+      "device: libgnn._core.device | str | None = None, requires_grad: bool = False) -> Tensor";
   m.def(
       name,
       [name, make](const nb::args& size, OptionalDType dtype, const OptionalDevice& device,
@@ -45,7 +49,7 @@ void def_sized(nb::module_& m, const char* name, Make make, const char* doc) {
         return with_grad(make(shape, options), requires_grad);
       },
       "size"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-      doc);
+      nb::sig(signature.c_str()), doc);
 }
 
 /// name(input, dtype=None, device=None, requires_grad=False): None stands for the input's.

@@ -42,13 +42,18 @@ void bind_device_class(nb::module_& m) {
   device.def("__str__", &Device::to_string);
   device.def("__repr__", [](const Device& self) { return "device('" + self.to_string() + "')"; });
   // device('cuda:0') once more, for copy and pickle.
-  device.def("__reduce__", [](const nb::object& self) {
-    return nb::make_tuple(self.attr("__class__"), nb::make_tuple(nb::str(self)));
-  });
+  device.def(
+      "__reduce__",
+      [](const nb::object& self) {
+        return nb::make_tuple(self.attr("__class__"), nb::make_tuple(nb::str(self)));
+      },
+      nb::sig("def __reduce__(self) -> tuple[typing.Any, ...]"));
 }
 
-nb::dict to_dict(const MemoryStats& stats) {
-  nb::dict dict;
+using NamedCounts = nb::typed<nb::dict, nb::str, int>;
+
+NamedCounts to_dict(const MemoryStats& stats) {
+  NamedCounts dict;
   dict["allocated_bytes"] = stats.allocated_bytes;
   dict["reserved_bytes"] = stats.reserved_bytes;
   dict["peak_allocated_bytes"] = stats.peak_allocated_bytes;

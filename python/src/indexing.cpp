@@ -98,13 +98,16 @@ void bind_indexing(nb::class_<Tensor>& tensor) {
       nb::sig("def __setitem__(self, index: int | slice | types.EllipsisType | "
               "tuple[int | slice | types.EllipsisType, ...], value: Tensor | float) -> None"),
       "Copies a tensor of that shape, or a number, there, in place. Raises as copy_ does.");
-  tensor.def("__iter__", [](const nb::object& self) {
-    const auto& whole = nb::cast<const Tensor&>(self);
-    if (whole.dim() == 0) throw nb::type_error("iteration over a tensor without dimensions");
-    nb::list views;
-    for (std::int64_t i = 0; i < whole.size(0); ++i) views.append(nb::cast(select(whole, i)));
-    return nb::iter(views);
-  });
+  tensor.def(
+      "__iter__",
+      [](const nb::object& self) {
+        const auto& whole = nb::cast<const Tensor&>(self);
+        if (whole.dim() == 0) throw nb::type_error("iteration over a tensor without dimensions");
+        nb::list views;
+        for (std::int64_t i = 0; i < whole.size(0); ++i) views.append(nb::cast(select(whole, i)));
+        return nb::iter(views);
+      },
+      nb::sig("def __iter__(self) -> collections.abc.Iterator[Tensor]"));
 }
 
 }  // namespace gnn::python

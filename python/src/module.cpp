@@ -8,7 +8,7 @@
 NB_MODULE(_core, m) {
   using namespace gnn::python;
   m.doc() = "libgnn's C++ side.";
-  m.attr("__version__") = fmt::format("{}.{}.{}", GNN_VERSION_MAJOR, GNN_VERSION_MINOR, GNN_VERSION_PATCH);
+  m.attr("version") = fmt::format("{}.{}.{}", GNN_VERSION_MAJOR, GNN_VERSION_MINOR, GNN_VERSION_PATCH);
   bind_errors(m);
   bind_device(m);
   bind_tensor(m);

@@ -204,7 +204,10 @@ void bind_shapes(nb::module_& m, nb::class_<Tensor>& tensor) {
     tensor.def(
         name,
         [name](const Tensor& self, const nb::args& shape) { return reshape(self, sizes_of(shape, name)); },
-        "shape"_a, reshape_doc);
+        "shape"_a,
+        nb::sig((std::string("def ") + name + "(self, *shape: int | collections.abc.Sequence[int]) -> Tensor")
+                    .c_str()),
+        reshape_doc);
   }
   m.def(
       "reshape",

@@ -117,7 +117,7 @@ void bind_values(nb::class_<Tensor>& tensor) {
   tensor.def("__repr__", [](const nb::object& self) {
     return nb::str(nb::module_::import_("libgnn._repr").attr("tensor_repr")(self));
   });
-  tensor.def("__reduce__", [](const Tensor&) -> nb::object {
+  tensor.def("__reduce__", [](const Tensor&) -> nb::str {
     throw nb::type_error(
         "a libgnn.Tensor cannot be pickled; libgnn.save and libgnn.load keep tensors in files");
   });
@@ -125,7 +125,7 @@ void bind_values(nb::class_<Tensor>& tensor) {
       "__copy__", [](Tensor& self) -> Tensor& { return self; }, nb::rv_policy::none);
   tensor.def(
       "__deepcopy__",
-      [](const nb::object& self, const nb::dict& memo) {
+      [](const nb::object& self, const nb::typed<nb::dict, int, nb::object>& memo) {
         const auto& original = nb::cast<const Tensor&>(self);
         if (!original.is_leaf())
           throw AutogradError("deepcopy: only leaves of the tape can be copied; detach() the tensor first");
@@ -141,6 +141,9 @@ void bind_values(nb::class_<Tensor>& tensor) {
 void bind_conversions(nb::class_<Tensor>& tensor) {
   tensor.def(
       "to", &to_any, "args"_a, nb::kw_only(), "device"_a = nb::none(), "dtype"_a = nb::none(),
+      nb::sig("def to(self, *args: libgnn._core.dtype | libgnn._core.device | str | Tensor, "
+              "device: libgnn._core.device | str | None = None, dtype: libgnn._core.dtype | None = None) -> "
+              "Tensor"),
       "The tensor with another dtype, on another device, or as another tensor is: to(libgnn.float64), "
       "to('cuda'), to('cuda', libgnn.float32), to(other). Itself when nothing changes. Differentiable.");
   tensor.def(
