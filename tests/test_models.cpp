@@ -15,6 +15,7 @@
 #include "gnn/layers/mlp.h"
 #include "gnn/layers/sequential.h"
 #include "gnn/layers/summary.h"
+#include "gnn/train/checkpoint.h"
 #include "gnn/train/sgd.h"
 #include "support/op_check.h"
 
@@ -195,6 +196,21 @@ TEST(LeNet, ASeedGivesTheSameWeights) {
   };
   EXPECT_EQ(weights(1), weights(1));
   EXPECT_NE(weights(1), weights(2));
+}
+
+// The same values are in python/tests/test_models.py: both languages draw the same weights.
+TEST(Models, ASeedGivesTheseWeights) {
+  const auto hash = [](auto build) {
+    manual_seed(1);
+    return sha256(build());
+  };
+  EXPECT_EQ(hash([] { return LeNet(); }), "80766264184858f19fe5d80994a5309671b603cd9cd49bfc2ee9d30a23ed8772");
+  EXPECT_EQ(hash([] { return LeNet5(); }),
+            "f90c6c1bc11c60794cb1fcd6acc20109289ad0a98da8e2a9b0ab38cbe5d4e9f2");
+  EXPECT_EQ(hash([] {
+              return MLP({784, 128, 10});
+            }),
+            "d3fd57c0cbca2acdf5ae79bd107d766ec26b3a70d31b85eaa16eda3048f3c6f1");
 }
 
 TEST(LeNet, RefusesOtherImages) {

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from libgnn import _core, autograd, cuda
+from libgnn import _core, autograd, cuda, models, nn
 from libgnn._core import (
     AutogradError,
     CaptureError,

@@ -1,0 +1,153 @@
+"""Models: the weights of a seed, names, and logits beside PyTorch's."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import libgnn
+import numpy
+import pytest
+from libgnn import models, nn
+
+
+def digest(model: nn.Module) -> str:
+    """SHA-256 of the state_dict as gnn::sha256() (train/checkpoint.h) defines it."""
+    hash = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        dtype = str(tensor.dtype).removeprefix("libgnn.")
+        hash.update(f"{name} {dtype} {list(tensor.shape)}\n".encode())
+        hash.update(tensor.numpy().tobytes())
+    return hash.hexdigest()
+
+
+# The same values are in tests/test_models.cpp.
+HASHES = {
+    "LeNet": "80766264184858f19fe5d80994a5309671b603cd9cd49bfc2ee9d30a23ed8772",
+    "LeNet5": "f90c6c1bc11c60794cb1fcd6acc20109289ad0a98da8e2a9b0ab38cbe5d4e9f2",
+    "MLP": "d3fd57c0cbca2acdf5ae79bd107d766ec26b3a70d31b85eaa16eda3048f3c6f1",
+}
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_a_seed_gives_the_weights_that_it_gives_in_cpp(name: str) -> None:
+    libgnn.manual_seed(1)
+    args = ([784, 128, 10],) if name == "MLP" else ()
+    assert digest(getattr(models, name)(*args)) == HASHES[name]
+
+
+def test_names_and_sizes() -> None:
+    lenet = models.LeNet()
+    assert list(lenet.state_dict()) == [
+        f"{layer}.{kind}"
+        for layer in ("conv1", "conv2", "fc1", "fc2")
+        for kind in ("weight", "bias")
+    ]
+    assert sum(p.numel() for p in lenet.parameters()) == 431_080
+    assert lenet.conv1.bias.tolist() == [0.0] * 20
+    assert sum(p.numel() for p in models.LeNet5().parameters()) == 61_706
+    assert models.LeNet(channels=3, classes=7)(libgnn.zeros(2, 3, 28, 28)).shape == (2, 7)
+    mlp = models.MLP([6, 5, 4, 3], dropout=0.5)
+    assert [type(layer).__name__ for layer in mlp] == [
+        "Flatten", "Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear",
+    ]  # fmt: skip
+    assert repr(mlp).startswith("MLP(\n  (0): Flatten(")
+    assert [type(layer).__name__ for layer in models.MLP([2, 1], "tanh")] == ["Flatten", "Linear"]
+
+
+def torch_lenet(torch: Any) -> Any:
+    class LeNet(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1 = torch.nn.Conv2d(1, 20, 5)
+            self.conv2 = torch.nn.Conv2d(20, 50, 5)
+            self.pool = torch.nn.MaxPool2d(2)
+            self.fc1 = torch.nn.Linear(800, 500)
+            self.fc2 = torch.nn.Linear(500, 10)
+
+        def forward(self, x: Any) -> Any:
+            x = self.pool(self.conv2(self.pool(self.conv1(x))))
+            return self.fc2(torch.relu(self.fc1(torch.flatten(x, 1))))
+
+    return LeNet()
+
+
+def torch_lenet5(torch: Any, activation: str, pooling: str) -> Any:
+    act = {
+        "linear": lambda x: x,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "relu": torch.relu,
+        "leaky_relu": torch.nn.functional.leaky_relu,
+    }[activation]
+    pool = torch.nn.MaxPool2d(2) if pooling == "max" else torch.nn.AvgPool2d(2)
+
+    class LeNet5(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1 = torch.nn.Conv2d(1, 6, 5, padding=2)
+            self.conv2 = torch.nn.Conv2d(6, 16, 5)
+            self.fc1 = torch.nn.Linear(400, 120)
+            self.fc2 = torch.nn.Linear(120, 84)
+            self.fc3 = torch.nn.Linear(84, 10)
+
+        def forward(self, x: Any) -> Any:
+            x = pool(act(self.conv2(pool(act(self.conv1(x))))))
+            return self.fc3(act(self.fc2(act(self.fc1(torch.flatten(x, 1))))))
+
+    return LeNet5()
+
+
+def compare(torch: Any, ours: nn.Module, theirs: Any, rng: numpy.random.Generator) -> None:
+    """Logits and gradients of the same weights on the same images."""
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    images = rng.random((8, 1, 28, 28), dtype=numpy.float32)
+    labels = rng.integers(0, 10, 8)
+    logits, expected = ours(libgnn.tensor(images)), theirs(torch.tensor(images))
+    numpy.testing.assert_allclose(
+        logits.detach().numpy(), expected.detach().numpy(), rtol=0, atol=1e-5
+    )
+    nn.functional.cross_entropy(logits, libgnn.tensor(labels)).backward()
+    torch.nn.functional.cross_entropy(expected, torch.tensor(labels)).backward()
+    for (name, got), wanted in zip(ours.named_parameters(), theirs.parameters()):
+        scale = float(wanted.grad.abs().max())
+        numpy.testing.assert_allclose(
+            got.grad.numpy(), wanted.grad.numpy(), rtol=0, atol=1e-5 * scale + 1e-8, err_msg=name
+        )
+
+
+def test_lenet_against_torch(torch: Any, rng: numpy.random.Generator) -> None:
+    compare(torch, models.LeNet(), torch_lenet(torch), rng)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh", "relu", "leaky_relu"])
+def test_lenet5_against_torch(
+    torch: Any, rng: numpy.random.Generator, activation: str, pooling: str
+) -> None:
+    model = models.LeNet5(activation=activation, pooling=pooling)
+    compare(torch, model, torch_lenet5(torch, activation, pooling), rng)
+
+
+def test_mlp_against_torch(torch: Any, rng: numpy.random.Generator) -> None:
+    theirs = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(784, 30), torch.nn.Sigmoid(), torch.nn.Linear(30, 10)
+    )
+    compare(torch, models.MLP([784, 30, 10], "sigmoid"), theirs, rng)
+
+
+def test_errors() -> None:
+    for build in (
+        lambda: models.LeNet()(libgnn.zeros(1, 1, 32, 32)),
+        lambda: models.LeNet()(libgnn.zeros(1, 3, 28, 28)),
+        lambda: models.LeNet5()(libgnn.zeros(1, 28, 28)),
+        lambda: models.LeNet5(activation="gelu"),
+        lambda: models.LeNet5(pooling="min"),
+        lambda: models.MLP([3]),
+        lambda: models.MLP([3, 2], activation="gelu"),
+        lambda: models.MLP([3, 2, 1], dropout=2.0),
+        lambda: models.MLP([3, -2]),
+    ):
+        with pytest.raises(ValueError):
+            build()
