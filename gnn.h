@@ -31,6 +31,7 @@
 #include "gnn/layers/avg_pool2d.h"
 #include "gnn/layers/binary.h"
 #include "gnn/layers/chain.h"
+#include "gnn/layers/compare.h"
 #include "gnn/layers/conv2d.h"
 #include "gnn/layers/conv2d_pool.h"
 #include "gnn/layers/copy.h"

@@ -6,23 +6,6 @@ namespace gnn::kernels {
 
 namespace {
 
-/// An operand of the kernels below: elements in memory, or one value known to the host.
-template <class T>
-struct Operand {
-  const T* data = nullptr;
-  T value{};
-
-  template <int N>
-  __device__ __forceinline__ Vector<T, N> load(std::int64_t offset, int step, std::int64_t valid) const {
-    if (data != nullptr && step != 0) return load_vector<N>(data + offset, valid);
-    const T same = data != nullptr ? data[offset] : value;
-    Vector<T, N> vector;
-#pragma unroll
-    for (int i = 0; i < N; ++i) vector[i] = same;
-    return vector;
-  }
-};
-
 template <class Math, class T>
 __global__ void __launch_bounds__(elementwise_block)
     binary_kernel(BroadcastGroups layout, Operand<T> a, Operand<T> b, T* y) {

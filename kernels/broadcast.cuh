@@ -102,4 +102,21 @@ struct BroadcastGroups {
   std::int64_t b[max_outer] = {};
 };
 
+/// An operand that is broadcast: elements in memory, or one value known to the host.
+template <class T>
+struct Operand {
+  const T* data = nullptr;
+  T value{};
+
+  template <int N>
+  __device__ __forceinline__ Vector<T, N> load(std::int64_t offset, int step, std::int64_t valid) const {
+    if (data != nullptr && step != 0) return load_vector<N>(data + offset, valid);
+    const T same = data != nullptr ? data[offset] : value;
+    Vector<T, N> vector;
+#pragma unroll
+    for (int i = 0; i < N; ++i) vector[i] = same;
+    return vector;
+  }
+};
+
 }  // namespace gnn::kernels

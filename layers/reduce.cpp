@@ -5,6 +5,7 @@
 #include "gnn/autograd/tape.h"
 #include "gnn/core/check.h"
 #include "gnn/kernels/reduce.h"
+#include "gnn/layers/copy.h"
 
 namespace gnn {
 namespace {
@@ -35,6 +36,7 @@ Tensor scaled_sum(const char* op, const Tensor& x, AxisMask mask, double scale, 
 }  // namespace
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
+  if (!is_floating(x.dtype())) return to(sum(to(x, DType::float64), axes, keepdim), DType::int64);
   check_floating("sum", x);
   return scaled_sum("sum", x, axes.mask("sum", x.shape()), 1.0, keepdim);
 }

@@ -2,7 +2,7 @@
 
 The stub is nanobind's, with private names: the package's own files use them, and names like add_ count as private. One
 thing is changed: Tensor has members float, int, dtype, device and numpy, which in that class hide what annotations mean
-by these names, so annotations there name them in full.
+by these names, so annotations there name them in full. Its == and != return tensors, which object's do not.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ def main() -> None:
     first = next(i for i, line in enumerate(lines) if line.startswith("class Tensor"))
     last = next(i for i in range(first + 1, len(lines)) if re.match(r"\S", lines[i]))
     lines[first:last] = map(in_full, lines[first:last])
+    for method in ("__eq__", "__ne__"):
+        overload = next(i for i in range(first, last) if lines[i].startswith(f"    def {method}")) - 1
+        lines[overload] += "  # type: ignore[override]"
     place = lines.index("from numpy.typing import NDArray")
     lines[place + 1 : place + 1] = ["", "import libgnn._core"]
     lines.insert(next(i for i, line in enumerate(lines) if line.startswith("from ")), "import builtins")

@@ -123,10 +123,22 @@ TEST(Reduce, ErrorsNameTheFunctionAndTheShape) {
   }
   EXPECT_THROW(mean(x, {1, -1}), ValueError);
   EXPECT_THROW(argmax(x, -3), IndexError);
-  EXPECT_THROW(sum(zeros({2}, {.dtype = DType::int64})), DTypeError);
+  EXPECT_THROW(mean(zeros({2}, {.dtype = DType::int64})), DTypeError);
+  EXPECT_THROW(sum(zeros({2}, {.dtype = DType::float16})), DTypeError);
   EXPECT_THROW(sum(Tensor()), ValueError);
   Tensor small = zeros({2});
   EXPECT_THROW(kernels::run<kernels::Sum>(x, kernels::ReduceDims{1, 2, 3}, 1.0, small), ShapeError);
+}
+
+TEST(Reduce, IntegersAreCounted) {
+  for (const Device device : test_devices()) {
+    const Tensor bytes = from_values(std::vector<std::uint8_t>(3000, 200), {3, 1000}, device);
+    EXPECT_EQ(sum(bytes, 1).to_vector<std::int64_t>(), (std::vector<std::int64_t>(3, 200000)));
+    const Tensor n = from_values<std::int64_t>({(std::int64_t{1} << 52) + 1, -3}, {2}, device);
+    EXPECT_EQ(sum(n).to_vector<std::int64_t>().front(), (std::int64_t{1} << 52) - 2);
+    EXPECT_EQ(sum(zeros({0}, {.dtype = DType::int32, .device = device})).to_vector<std::int64_t>().front(),
+              0);
+  }
 }
 
 }  // namespace

@@ -101,25 +101,44 @@ void bind_arithmetic(nb::module_& m, nb::class_<Tensor>& tensor) {
   tensor.def("clamp", bounded, "min"_a = nb::none(), "max"_a = nb::none(), releases_gil(), clamp_doc);
 }
 
-// Without bool tensors a comparison could only be wrong: Python's own == would say whether both are one
-// object.
-void bind_comparisons(nb::class_<Tensor>& tensor) {
-  for (const char* const name : {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}) {
-    tensor.def(
-        name,
-        [](const Tensor&, const nb::object&) -> nb::object {
-          throw nb::type_error(
-              "libgnn has no tensors of truth values, so tensors are not compared; compare a.numpy() and "
-              "b.numpy(), "
-              "count right answers with libgnn.metrics.accuracy(logits, labels), ask for identity with "
-              "a.is_same(b)");
-        },
-        "other"_a.none(),
-        nb::sig((std::string("def ") + name + "(self, other: object) -> typing.NoReturn").c_str()));
+struct Comparison {
+  const char* name;
+  Both both;
+  Right right;
+  const char* doc;
+};
+
+constexpr std::array comparisons{
+    Comparison{"eq", &eq, &eq, "input == other"}, Comparison{"ne", &ne, &ne, "input != other"},
+    Comparison{"lt", &lt, &lt, "input < other"},  Comparison{"le", &le, &le, "input <= other"},
+    Comparison{"gt", &gt, &gt, "input > other"},  Comparison{"ge", &ge, &ge, "input >= other"},
+};
+
+void bind_comparisons(nb::module_& m, nb::class_<Tensor>& tensor) {
+  for (const Comparison& op : comparisons) {
+    const std::string doc =
+        std::string(op.doc) +
+        ", element by element, with NumPy's broadcasting: a uint8 tensor of 1 (true) and 0. other "
+        "is a tensor of the same dtype or a number.";
+    m.def(op.name, op.both, "input"_a, "other"_a, releases_gil(), doc.c_str());
+    m.def(op.name, op.right, "input"_a, "other"_a, releases_gil(), doc.c_str());
+    tensor.def(op.name, op.both, "other"_a, releases_gil(), doc.c_str());
+    tensor.def(op.name, op.right, "other"_a, releases_gil(), doc.c_str());
+    const std::string symbol = std::string("__") + op.name + "__";
+    tensor.def(symbol.c_str(), op.both, "other"_a, nb::is_operator(), releases_gil());
+    tensor.def(symbol.c_str(), op.right, "other"_a, nb::is_operator(), releases_gil());
   }
-  // Defining __eq__ takes it away.
+  // Defining __eq__ takes it away. As in PyTorch it is the object's, whatever its values.
   tensor.attr("__hash__") =
       nb::borrow<nb::object>(reinterpret_cast<PyObject*>(&PyBaseObject_Type)).attr("__hash__");
+  m.def("equal", &equal, "input"_a, "other"_a, releases_gil(),
+        "True when both have the same shape, dtype, device and elements; waits for the device.");
+  const char* const all_doc = "1 when all elements are other than 0, else 0 (uint8).";
+  const char* const any_doc = "1 when an element is other than 0, else 0 (uint8).";
+  m.def("all", &all, "input"_a, releases_gil(), all_doc);
+  m.def("any", &any, "input"_a, releases_gil(), any_doc);
+  tensor.def("all", &all, releases_gil(), all_doc);
+  tensor.def("any", &any, releases_gil(), any_doc);
 }
 
 std::pair<Tensor, Tensor> max_and_index(const Tensor& x, std::int64_t dim, bool keepdim) {
@@ -246,7 +265,7 @@ void bind_shapes(nb::module_& m, nb::class_<Tensor>& tensor) {
 
 void bind_operators(nb::module_& m, nb::class_<Tensor>& tensor) {
   bind_arithmetic(m, tensor);
-  bind_comparisons(tensor);
+  bind_comparisons(m, tensor);
   bind_reductions(m, tensor);
   bind_shapes(m, tensor);
   const char* const softmax_doc =
