@@ -107,6 +107,7 @@ from libgnn._core import (
     zeros,
     zeros_like,
 )
+from libgnn._summary import summary
 from libgnn.autograd import enable_grad, no_grad, set_grad_enabled
 
 __version__: str = _core.version

@@ -151,3 +151,38 @@ def test_errors() -> None:
     ):
         with pytest.raises(ValueError):
             build()
+
+
+class TestSummary:
+    def test_lenet(self) -> None:
+        model = models.LeNet()
+        model.fc1.eval()
+        text = libgnn.summary(model, (2, 1, 28, 28))
+        lines = [line.split() for line in text.splitlines()]
+        assert lines[2][:5] == ["LeNet", "[2,", "10]", "80", "B"]
+        names = [line[0] for line in lines[3:9]]
+        assert names == ["conv1:", "pool:", "conv2:", "pool:", "fc1:", "fc2:"]  # as they run
+        assert lines[3][-7:] == ["[2,", "20,", "24,", "24]", "520", "90.00", "KiB"]
+        assert lines[7][-5:] == ["[2,", "500]", "400,500", "3.91", "KiB"]
+        assert lines[11] == ["Parameters", "431,080", "(1.64", "MiB)"]
+        assert len({len(line) for line in text.splitlines()[:9]}) == 1  # columns are aligned
+        assert model.training and not model.fc1.training and model.pool.training
+        assert all(not module._forward_hooks for module in model.modules())
+        assert all(parameter.grad is None for parameter in model.parameters())
+
+    def test_counts_a_shared_parameter_once_and_takes_the_models_dtype(self) -> None:
+        layer = nn.Linear(3, 3, bias=False)
+        model = nn.Sequential(layer, nn.Sequential(nn.ReLU(), layer)).double()
+        model.register_buffer("mean", libgnn.zeros(2))
+        lines = libgnn.summary(model, (1, 3)).splitlines()
+        assert [line.split(":")[0] for line in lines[3:7]] == ["  0", "  1", "    0", "    1"]
+        assert [" 9 " in line for line in lines[3:7]] == [True, False, False, False]
+        assert "Parameters       9 (72 B)" in lines and "Buffers          8 B" in lines
+        # Twice the parameters, the buffer and the outputs of the three that have no children.
+        assert lines[-1].startswith(f"Training memory  {2 * 72 + 8 + 3 * 24} B")
+
+    def test_errors_leave_no_hooks(self) -> None:
+        model = nn.Sequential(nn.Linear(3, 2))
+        with pytest.raises(libgnn.ShapeError, match=r"\[in layer 0\]$"):
+            libgnn.summary(model, (1, 4))
+        assert model.training and not model[0]._forward_pre_hooks and not model._forward_hooks

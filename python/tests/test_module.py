@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import libgnn
@@ -355,7 +356,7 @@ class TestState:
 
 
 class TestCopies:
-    def test_deepcopy_is_independent(self) -> None:
+    def test_deepcopy_is_independent_and_pickling_is_refused(self) -> None:
         net = Net()
         net(libgnn.ones(1, 3)).sum().backward()
         other = copy.deepcopy(net)
@@ -369,3 +370,8 @@ class TestCopies:
             other.first.scale.fill_(9)
         assert net.first.scale.tolist() == [1, 1]
         other.load_state_dict(net.state_dict())
+        with pytest.raises(TypeError, match="libgnn.save"):
+            pickle.dumps(net)
+        assert repr(pickle.loads(pickle.dumps(nn.Sequential(nn.ReLU())))) == repr(
+            nn.Sequential(nn.ReLU())
+        )
