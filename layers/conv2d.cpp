@@ -12,6 +12,7 @@
 #include "gnn/layers/conv2d_pool.h"
 #include "gnn/layers/init.h"
 #include "gnn/layers/max_pool2d.h"
+#include "gnn/layers/views.h"
 
 namespace gnn {
 namespace {
@@ -37,9 +38,10 @@ Shape conv2d_shape(const char* op, const Tensor& x, const Tensor& weight, const 
   check<ShapeError>(weight.size(0) % options.groups == 0,
                     "{}: expected weight [O, C / groups, kh, kw] with O divisible by groups = {}, got {}", op,
                     options.groups, weight.shape());
-  check<ShapeError>(x.dim() == 4 && x.size(1) == channels,
-                    "{}: expected input [N, C, H, W] with C = {} for weight {} and groups = {}, got {}", op,
-                    channels, weight.shape(), options.groups, x.shape());
+  check<ShapeError>(
+      (x.dim() == 4 || x.dim() == 3) && x.size(-3) == channels,
+      "{}: expected input [N, C, H, W] or [C, H, W] with C = {} for weight {} and groups = {}, got {}", op,
+      channels, weight.shape(), options.groups, x.shape());
   check<DTypeError>(x.dtype() == weight.dtype(), "{}: expected one dtype, got input {} and weight {}", op,
                     name_of(x.dtype()), name_of(weight.dtype()));
   if (bias.defined()) {
@@ -58,14 +60,21 @@ Shape conv2d_shape(const char* op, const Tensor& x, const Tensor& weight, const 
         op, kernel, dilation, size, padding, x.shape(), weight.shape());
     return count;
   };
-  return {x.size(0), weight.size(0),
-          positions(x.size(2), weight.size(2), options.stride.h, options.padding.h, options.dilation.h),
-          positions(x.size(3), weight.size(3), options.stride.w, options.padding.w, options.dilation.w)};
+  const std::int64_t rows =
+      positions(x.size(-2), weight.size(2), options.stride.h, options.padding.h, options.dilation.h);
+  const std::int64_t columns =
+      positions(x.size(-1), weight.size(3), options.stride.w, options.padding.w, options.dilation.w);
+  return x.shape().with(x.dim() - 3, weight.size(0)).with(x.dim() - 2, rows).with(x.dim() - 1, columns);
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const Conv2dFunctionOptions& options) {
-  Tensor y = empty(conv2d_shape("conv2d", x, weight, bias, options), x.options());
+  const Shape shape = conv2d_shape("conv2d", x, weight, bias, options);
+  if (x.dim() == 3) {  // one image: a batch of one
+    const Tensor batch = reshape(x, {1, x.size(0), x.size(1), x.size(2)});
+    return flatten(conv2d(batch, weight, bias, options), 0, 1);
+  }
+  Tensor y = empty(shape, x.options());
   const kernels::Conv2dParameters parameters{options.stride, options.padding, options.dilation,
                                              options.groups};
   kernels::run<kernels::Conv2dForward>(x, weight, bias, y, parameters);

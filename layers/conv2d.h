@@ -13,11 +13,12 @@ struct Conv2dFunctionOptions {
   std::int64_t groups = 1;  ///< the channels are cut into groups that are convolved separately
 };
 
-/// The cross-correlation of images with kernels, as in PyTorch: x [N, C, H, W], weight [O, C / groups, kh,
-/// kw], bias [O] or undefined, result [N, O, OH, OW] with OH = floor((H + 2 padding - dilation (kh - 1) - 1)
-/// / stride) + 1; the formula is in kernels/conv2d.h. float32 or float64, one dtype and device. The gradient
-/// of an input that does not require one is not computed. Throws ShapeError for tensors that do not fit and a
-/// kernel larger than the padded image, ValueError for options that make no sense, DTypeError, DeviceError.
+/// The cross-correlation of images with kernels, as in PyTorch: x [N, C, H, W] or [C, H, W], weight
+/// [O, C / groups, kh, kw], bias [O] or undefined, result [N, O, OH, OW] or [O, OH, OW] with
+/// OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1; the formula is in kernels/conv2d.h.
+/// float32 or float64, one dtype and device. The gradient of an input that does not require one is not
+/// computed. Throws ShapeError for tensors that do not fit and a kernel larger than the padded image,
+/// ValueError for options that make no sense, DTypeError, DeviceError.
 GNN_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                       const Conv2dFunctionOptions& options = {});
 

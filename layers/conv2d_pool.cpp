@@ -4,6 +4,7 @@
 #include "gnn/core/check.h"
 #include "gnn/kernels/conv2d_pool.h"
 #include "gnn/kernels/run.h"
+#include "gnn/layers/views.h"
 
 namespace gnn {
 
@@ -12,10 +13,14 @@ Tensor conv2d_pool(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const Shape full = conv2d_shape("conv2d_pool", x, weight, bias,
                                   {options.stride, options.padding, options.dilation, options.groups});
   check<ShapeError>(
-      full[2] >= 2 && full[3] >= 2,
+      full.size(-2) >= 2 && full.size(-1) >= 2,
       "conv2d_pool: 2 x 2 windows do not fit into a convolution's result of {} (input {}, weight "
       "{})",
       full, x.shape(), weight.shape());
+  if (x.dim() == 3) {  // one image: a batch of one
+    const Tensor batch = reshape(x, {1, x.size(0), x.size(1), x.size(2)});
+    return flatten(conv2d_pool(batch, weight, bias, options), 0, 1);
+  }
   const kernels::Conv2dPoolParameters parameters{
       {options.stride, options.padding, options.dilation, options.groups}, options.relu};
   const Shape shape{full[0], full[1], full[2] / 2, full[3] / 2};

@@ -3,6 +3,8 @@
 #include "gnn/core/error.h"
 #include "gnn/kernels/conv2d.h"
 #include "gnn/kernels/run.h"
+#include "gnn/layers/conv2d_pool.h"
+#include "gnn/layers/views.h"
 #include "support/errors.h"
 #include "support/op_check.h"
 
@@ -50,6 +52,32 @@ TEST(Conv2d, NoGradientForAnInputThatNeedsNone) {
   EXPECT_TRUE(weight.grad().defined());
 }
 
+TEST(Conv2d, OneImageIsABatchOfOne) {
+  const auto run = [](const Shape& shape, const auto& op) {
+    Tensor x = random_tensor(shape, 1).set_requires_grad();
+    Tensor weight = random_tensor({3, 2, 3, 3}, 2).set_requires_grad();
+    const Tensor y = op(x, weight);
+    y.backward(reshape(random_tensor({y.numel()}, 3), y.shape()));
+    const Shape& got = y.shape();
+    return std::tuple(Shape{got.size(-3), got.size(-2), got.size(-1)}, got.dim(), y.to_vector<float>(),
+                      x.grad().to_vector<float>(), weight.grad().to_vector<float>(), x.grad().shape());
+  };
+  const auto compare = [&](const auto& op) {
+    const auto [shape, dim, y, dx, dweight, dx_shape] = run({2, 6, 7}, op);
+    const auto [batch_shape, batch_dim, batch_y, batch_dx, batch_dweight, batch_dx_shape] =
+        run({1, 2, 6, 7}, op);
+    EXPECT_EQ(shape, batch_shape);
+    EXPECT_EQ(dim, 3U);
+    EXPECT_EQ(batch_dim, 4U);
+    EXPECT_EQ(y, batch_y);
+    EXPECT_EQ(dx, batch_dx);
+    EXPECT_EQ(dweight, batch_dweight);
+    EXPECT_EQ(dx_shape, (Shape{2, 6, 7}));
+  };
+  compare([](const Tensor& x, const Tensor& weight) { return conv2d(x, weight); });
+  compare([](const Tensor& x, const Tensor& weight) { return conv2d_pool(x, weight); });
+}
+
 TEST(Conv2d, LayerHasPyTorchsParameters) {
   Conv2d layer(4, 6, {3, 2}, {.stride = 2, .padding = {1, 0}, .groups = 2});
   ASSERT_EQ(layer.named_parameters().size(), 2U);
@@ -74,8 +102,8 @@ TEST(Conv2d, ErrorsSayWhatWasExpected) {
   EXPECT_EQ(message_of([&] {
               conv2d(zeros({64, 10, 8, 8}), weight);
             }),
-            "conv2d: expected input [N, C, H, W] with C = 20 for weight [50, 20, 5, 5] and groups = 1, got "
-            "[64, 10, 8, 8]");
+            "conv2d: expected input [N, C, H, W] or [C, H, W] with C = 20 for weight [50, 20, 5, 5] and "
+            "groups = 1, got [64, 10, 8, 8]");
   EXPECT_EQ(message_of([&] {
               conv2d(zeros({64, 20, 8, 3}), weight);
             }),
@@ -93,7 +121,9 @@ TEST(Conv2d, ErrorsSayWhatWasExpected) {
             "conv2d: expected bias [50] for weight [50, 20, 5, 5], got [20]");
   EXPECT_EQ(message_of([] { Conv2d(3, 8, 3, {.groups = 2}); }),
             "Conv2d: groups = 2 does not divide the channels 3 and 8");
-  EXPECT_THROW(conv2d(zeros({20, 8, 8}), weight), ShapeError);
+  EXPECT_THROW(conv2d(zeros({10, 8, 8}), weight), ShapeError);
+  EXPECT_THROW(conv2d(zeros({20, 8}), weight), ShapeError);
+  EXPECT_THROW(conv2d(zeros({1, 1, 20, 8, 8}), weight), ShapeError);
   EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), zeros({50, 20, 25})), ShapeError);
   EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), weight, {}, {.stride = {1, 0}}), ValueError);
   EXPECT_THROW(conv2d(zeros({1, 20, 8, 8}), weight, {}, {.padding = -1}), ValueError);

@@ -19,6 +19,7 @@ LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("Conv2d", (2, 4, (3, 2), 2, (1, 0), 1, 2, False), {}, (2, 2, 7, 6)),
     ("Conv2d", (3, 6, 3), {"padding": "same", "dilation": (2, 1), "groups": 3}, (1, 3, 6, 5)),
     ("Conv2d", (1, 1, (1, 2)), {"padding": "valid", "stride": (1, 2)}, (1, 1, 4, 5)),
+    ("Conv2d", (2, 3, 3), {}, (2, 5, 4)),
     ("MaxPool2d", (2,), {}, (2, 3, 6, 7)),
     ("MaxPool2d", ((3, 2), 2, 1), {"ceil_mode": True}, (2, 3, 6, 7)),
     ("MaxPool2d", (2,), {"stride": (1, 2), "dilation": 2}, (3, 6, 7)),

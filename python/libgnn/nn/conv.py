@@ -18,8 +18,8 @@ __all__ = ["Conv2d"]
 
 
 class Conv2d(Module):
-    """Convolves images with kernels (cross-correlation): [N, in_channels, H, W] to
-    [N, out_channels, H', W'] with
+    """Convolves images with kernels (cross-correlation): [N, in_channels, H, W] or
+    [in_channels, H, W] to [N, out_channels, H', W'] or [out_channels, H', W'] with
     H' = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1.
 
     Args:
