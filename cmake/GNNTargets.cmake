@@ -1,10 +1,25 @@
 # The library gnn::gnn, and gnn_add_op, which registers one op.
 
-find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(fmt 9 REQUIRED)
-find_package(ZLIB REQUIRED)
-find_package(nlohmann_json 3.11 REQUIRED)
-find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
+# gnn_find(DEBIAN_PACKAGE NAME ARGUMENT…): find_package(NAME ARGUMENT…), but what is missing is said in one message.
+set(gnn_missing "")
+macro(gnn_find debian_package name)
+  find_package(${name} ${ARGN} QUIET)
+  if(NOT ${name}_FOUND)
+    list(APPEND gnn_missing ${debian_package})
+    string(REPLACE ";" " " wanted "${ARGN}")
+    string(APPEND gnn_missing_names "\n  ${name} ${wanted} (on Debian: ${debian_package})")
+  endif()
+endmacro()
+gnn_find(build-essential OpenMP COMPONENTS CXX)
+gnn_find(libfmt-dev fmt 9)
+gnn_find(zlib1g-dev ZLIB)
+gnn_find(nlohmann-json3-dev nlohmann_json 3.11)
+gnn_find(libssl-dev OpenSSL 3 COMPONENTS Crypto)
+if(gnn_missing)
+  list(JOIN gnn_missing " " gnn_missing)
+  message(FATAL_ERROR "libgnn is built with these, which CMake does not find:${gnn_missing_names}\n"
+    "On Debian and its relatives: apt-get install ${gnn_missing}")
+endif()
 find_package(Threads REQUIRED)
 
 add_library(gnn)

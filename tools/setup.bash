@@ -3,26 +3,35 @@
 # PACKAGE  GROUPS  WHY
 packages=$(
   cat <<'END'
-build-essential        train,test     C++ compiler and linker
-cmake                  train,test     configures the build
-ninja-build            train,test     runs the build
-libfmt-dev             train,test     fmt: formatted error messages
-zlib1g-dev             train,test     zlib: .gz data sets, PNG images
-nlohmann-json3-dev     train,test     JSON: checkpoint headers, reports
-libssl-dev             train,test     OpenSSL's libcrypto: SHA-256 of weights
-libcli11-dev           train,test     CLI11: options of the example programs
-libgtest-dev           test           GoogleTest: the tests
-libbenchmark-dev       test           Google Benchmark: the benchmarks
-python3                test           the benchmarks' reports, and their tests
-ccache                 test           compiles nothing twice across build folders
-libboost-context-dev   emulated       Boost.Context: fibers, one for each CUDA thread that waits
-gcovr                  coverage       reads gcov's counters
-libopenblas-dev        emulated,ptxsim  OpenBLAS: matrix products of the emulated and of the simulated device
-pkg-config             test           how some programs find libgnn: tested
-curl                   test,data      downloads data sets
-ca-certificates        data           trusts the mirrors' certificates
-dataset-fashion-mnist  fashion-mnist  Fashion-MNIST, a stand-in for MNIST
-clang-format           format         formats the sources
+build-essential        train,test,wheel  C++ compiler and linker
+cmake                  train,test,wheel  configures the build
+ninja-build            train,test,wheel  runs the build
+libfmt-dev             train,test,wheel  fmt: formatted error messages
+zlib1g-dev             train,test,wheel  zlib: .gz data sets, PNG images
+nlohmann-json3-dev     train,test,wheel  JSON: checkpoint headers, reports
+libssl-dev             train,test,wheel  OpenSSL's libcrypto: SHA-256 of weights
+libcli11-dev           train,test        CLI11: options of the example programs
+libgtest-dev           test              GoogleTest: the tests
+libbenchmark-dev       test              Google Benchmark: the benchmarks
+python3                test              the benchmarks' reports, and their tests
+ccache                 test              compiles nothing twice across build folders
+libboost-context-dev   emulated          Boost.Context: fibers, one for each CUDA thread that waits
+python3-dev            wheel             Python's headers
+python3-venv           wheel             virtual environments, with pip
+python3-numpy          python            NumPy: libgnn exchanges tensors with it
+python3-pytest         python            pytest: the Python tests
+python3-hypothesis     python            Hypothesis: generates cases for them
+python3-tqdm           python            tqdm: the trainer's progress bar in Python
+python3-matplotlib     python            Matplotlib: the pictures of the Python examples
+mypy                   python            mypy: checks the type annotations
+python3-torch          torch             PyTorch: what the Python package is compared with
+gcovr                  coverage          reads gcov's counters
+libopenblas-dev        emulated,ptxsim   OpenBLAS: matrix products of the emulated and of the simulated device
+pkg-config             test              how some programs find libgnn: tested
+curl                   test,data         downloads data sets
+ca-certificates        data              trusts the mirrors' certificates
+dataset-fashion-mnist  fashion-mnist     Fashion-MNIST, a stand-in for MNIST
+clang-format           format            formats the sources
 END
 )
 

@@ -30,10 +30,11 @@ expect 1 'unknown command "fly"' "$dev" fly
 expect 1 'name a data set' "$dev" data cifar
 expect 1 'unknown option "--fix"' "$dev" format --fix
 expect 1 'unknown option "--all"' "$dev" kernels --all
+expect 1 'unknown option "GNN_CUDA=OFF"' "$dev" wheel GNN_CUDA=OFF
 expect 0 "./dev bench train" "$dev" bench train --help
 PTXSIM_HOME='' expect 1 'PTXSIM_HOME to the folder' "$dev" test ptxsim
 PTXSIM_HOME=$work expect 1 'PTXSIM_HOME to the folder' "$dev" kernels --traffic
-for command in train test build bench gpu kernels coverage data setup format clean; do
+for command in train test build wheel bench gpu kernels coverage data setup format clean; do
   expect 0 "./dev $command" "$dev" "$command" --help
   [[ $("$dev") == *"./dev $command "* ]] || fail "./dev does not list $command"
 done
