@@ -228,6 +228,7 @@ __all__ = [
     "squeeze",
     "sub",
     "sum",
+    "summary",
     "t",
     "tanh",
     "tensor",
