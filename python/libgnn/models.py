@@ -17,6 +17,7 @@ from libgnn._core import (
     sigmoid,
     tanh,
 )
+from libgnn.nn.module import Layer
 
 __all__ = ["LeNet", "LeNet5", "MLP"]
 
@@ -50,7 +51,7 @@ def _check_images(model: str, images: Tensor, channels: int) -> None:
         )
 
 
-class LeNet(nn.Module):
+class LeNet(Layer):
     """The LeNet of Caffe's MNIST example; its output is logits [N, classes]::
 
         conv1  channels -> 20, 5x5;  max_pool2d 2x2
@@ -89,11 +90,10 @@ class LeNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         _check_images("LeNet", images, self.conv1.in_channels)
         x = nn.chain(images, [self.conv1, self.pool, self.conv2, self.pool])
-        y: Tensor = self.fc2(self.fc1.with_relu(flatten(x, 1)))
-        return y
+        return self.fc2(self.fc1.with_relu(flatten(x, 1)))
 
 
-class LeNet5(nn.Module):
+class LeNet5(Layer):
     """LeNet-5, as it is built today; its output is logits [N, classes]::
 
         conv1  channels -> 6, 5x5, padding 2;  activation;  pooling 2x2
@@ -142,8 +142,7 @@ class LeNet5(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         _check_images("LeNet5", images, self.conv1.in_channels)
         x = flatten(self._pooled(self.conv2, self._pooled(self.conv1, images)), 1)
-        y: Tensor = self.fc3(self._activated(self.fc2, self._activated(self.fc1, x)))
-        return y
+        return self.fc3(self._activated(self.fc2, self._activated(self.fc1, x)))
 
     def _pooled(self, conv: nn.Conv2d, x: Tensor) -> Tensor:
         if self.pooling == "max" and self.activation == "relu":

@@ -147,4 +147,4 @@ class TestClipping:
                 clip()
         assert weight.grad.tolist() == [math.inf]
         with pytest.raises(TypeError):
-            nn.utils.clip_grad_norm_([3], 1.0)  # type: ignore[list-item]
+            nn.utils.clip_grad_norm_([3], 1.0)

@@ -109,9 +109,9 @@ class TestRegistration:
                 with pytest.raises(KeyError):
                     register(name, value)
             with pytest.raises(TypeError, match="name should be a string"):
-                register(3, value)  # type: ignore[arg-type]
+                register(3, value)
             with pytest.raises(TypeError):
-                register("new", 3)  # type: ignore[arg-type]
+                register("new", 3)
         with pytest.raises(KeyError, match="attribute 'fc' already exists"):
             block.register_buffer("fc", libgnn.ones(1))
         assert not hasattr(block, "new")
@@ -194,7 +194,7 @@ class TestModes:
         net.first.train()
         assert net.first.fc.training and not net.training
         with pytest.raises(ValueError, match="boolean"):
-            net.train(1)  # type: ignore[arg-type]
+            net.train(1)
 
     def test_gradients(self) -> None:
         net = Net()
@@ -244,7 +244,7 @@ class TestConversion:
         with pytest.raises(libgnn.DTypeError, match="floating"):
             layer.to(libgnn.int64)
         with pytest.raises(TypeError, match="expected a device, a dtype or a tensor, got float"):
-            layer.to(3.5)  # type: ignore[call-overload]
+            layer.to(3.5)
         assert layer.weight.dtype == libgnn.float32
 
     def test_a_device_that_is_not_there(self) -> None:
@@ -320,7 +320,7 @@ class TestState:
             layer.load_state_dict(state, strict=False)
         assert {name: tensor.tolist() for name, tensor in layer.state_dict().items()} == before
         with pytest.raises(TypeError, match="dict-like"):
-            layer.load_state_dict(5)  # type: ignore[arg-type]
+            layer.load_state_dict(5)
 
     def test_not_strict(self) -> None:
         layer = nn.Linear(2, 1)

@@ -63,7 +63,7 @@ def test_parameter() -> None:
     with pytest.raises(libgnn.DTypeError):
         nn.Parameter(libgnn.ones(1, dtype=libgnn.int64))
     with pytest.raises(TypeError, match="expected a Tensor, got list"):
-        nn.Parameter([1.0])  # type: ignore[arg-type]
+        nn.Parameter([1.0])
     frozen = copy.deepcopy(nn.Parameter(data, requires_grad=False))
     assert type(frozen) is nn.Parameter and not frozen.requires_grad
     product = nn.Parameter(libgnn.ones(1)) * 2

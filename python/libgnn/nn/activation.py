@@ -9,7 +9,7 @@ from libgnn import _core
 from libgnn._core import InvalidValueError, Tensor
 from libgnn.nn import functional
 from libgnn.nn.arguments import reject
-from libgnn.nn.module import Module
+from libgnn.nn.module import Layer
 
 __all__ = [
     "ELU",
@@ -29,7 +29,7 @@ def _reject_inplace(layer: str, inplace: bool) -> None:
     reject(layer, "inplace", inplace, False, "the result is always a new tensor: leave it out")
 
 
-class ReLU(Module):
+class ReLU(Layer):
     """max(x, 0). Raises ValueError for ``inplace=True``.
 
     >>> import libgnn
@@ -46,7 +46,7 @@ class ReLU(Module):
         return _core.relu(input)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(Layer):
     """x where it is positive, else negative_slope * x. Raises ValueError for ``inplace=True``.
 
     >>> import libgnn
@@ -67,7 +67,7 @@ class LeakyReLU(Module):
         return f"negative_slope={self.negative_slope}"
 
 
-class ELU(Module):
+class ELU(Layer):
     """x where it is positive, else alpha * (exp(x) - 1). Raises ValueError for ``inplace=True``.
 
     >>> import libgnn
@@ -88,7 +88,7 @@ class ELU(Module):
         return f"alpha={self.alpha}"
 
 
-class Sigmoid(Module):
+class Sigmoid(Layer):
     """1 / (1 + exp(-x)).
 
     >>> import libgnn
@@ -100,7 +100,7 @@ class Sigmoid(Module):
         return _core.sigmoid(input)
 
 
-class Tanh(Module):
+class Tanh(Layer):
     """The hyperbolic tangent.
 
     >>> import libgnn
@@ -112,7 +112,7 @@ class Tanh(Module):
         return _core.tanh(input)
 
 
-class GELU(Module):
+class GELU(Layer):
     """x times the normal distribution's probability of values below x.
 
     Args:
@@ -139,7 +139,7 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class SiLU(Module):
+class SiLU(Layer):
     """x * sigmoid(x). Raises ValueError for ``inplace=True``.
 
     >>> import libgnn
@@ -156,7 +156,7 @@ class SiLU(Module):
         return _core.silu(input)
 
 
-class Softplus(Module):
+class Softplus(Layer):
     """log(1 + exp(beta * x)) / beta, accurate for every x.
 
     Args:
@@ -187,7 +187,7 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Softmax(Module):
+class Softmax(Layer):
     """exp(x) / sum of exp(x) along a dimension; stable for inputs of any size.
 
     Args:
@@ -212,7 +212,7 @@ class Softmax(Module):
         return f"dim={self.dim}"
 
 
-class LogSoftmax(Module):
+class LogSoftmax(Layer):
     """log(softmax(x)) along a dimension: accurate where softmax rounds to 0.
 
     Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from libgnn._core import Tensor
 from libgnn.nn.activation import ReLU
 from libgnn.nn.conv import Conv2d
 from libgnn.nn.linear import Linear
@@ -14,7 +14,7 @@ from libgnn.nn.pooling import MaxPool2d
 __all__ = ["chain"]
 
 
-def chain(input: Any, modules: Iterable[Module]) -> Any:
+def chain(input: Tensor, modules: Iterable[Module]) -> Tensor:
     """Runs modules one after the other: chain(x, [a, b, c]) is c(b(a(x))).
 
     Neighbours that one operation can do together are done by it, with the same result (on the CPU
@@ -44,7 +44,7 @@ def chain(input: Any, modules: Iterable[Module]) -> Any:
     return value
 
 
-def _run_fused(layers: Sequence[Module], position: int, value: Any) -> tuple[Any, int]:
+def _run_fused(layers: Sequence[Module], position: int, value: Tensor) -> tuple[Tensor, int]:
     """Runs those from ``position`` on that one operation can do; says how many, or 0."""
     behind = position + 1
     if behind == len(layers):

@@ -6,8 +6,9 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, Union, overload
 
+from libgnn._core import Tensor
 from libgnn.nn.chain import chain
-from libgnn.nn.module import Module
+from libgnn.nn.module import Layer, Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
@@ -80,7 +81,7 @@ class _List(Module):
         return module
 
 
-class Sequential(_List):
+class Sequential(_List, Layer):
     """Runs modules one after the other, by chain(), which fuses neighbours.
 
     Made of modules, named "0", "1", …, or of a dictionary with names. ``net[0]`` is a module,
@@ -128,7 +129,7 @@ class Sequential(_List):
             return Sequential(dict(list(self._modules.items())[index]))
         return self._modules[self._name_at(index)]
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         return chain(input, self._modules.values())
 
 

@@ -9,7 +9,7 @@ from libgnn import _core
 from libgnn._core import Error, InvalidValueError, Tensor
 from libgnn.nn import init
 from libgnn.nn.arguments import Size2, pair, reject, whole
-from libgnn.nn.module import Module
+from libgnn.nn.module import Layer
 from libgnn.nn.naming import name_layer
 from libgnn.nn.parameter import Parameter
 from libgnn.nn.transfer import DeviceLike
@@ -17,7 +17,7 @@ from libgnn.nn.transfer import DeviceLike
 __all__ = ["Conv2d"]
 
 
-class Conv2d(Module):
+class Conv2d(Layer):
     """Convolves images with kernels (cross-correlation): [N, in_channels, H, W] or
     [in_channels, H, W] to [N, out_channels, H', W'] or [out_channels, H', W'] with
     H' = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from libgnn import _core
 from libgnn._core import InvalidValueError, Tensor
 from libgnn.nn.arguments import reject
-from libgnn.nn.module import Module
+from libgnn.nn.module import Layer
 
 __all__ = ["Dropout"]
 
 
-class Dropout(Module):
+class Dropout(Layer):
     """In training, 0 for each element with probability p and x / (1 - p) for the others; x itself
     in evaluation.
 

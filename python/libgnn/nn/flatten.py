@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from libgnn import _core
 from libgnn._core import Tensor
-from libgnn.nn.module import Module
+from libgnn.nn.module import Layer
 
 __all__ = ["Flatten"]
 
 
-class Flatten(Module):
+class Flatten(Layer):
     """Merges the dimensions start_dim to end_dim, both included, into one; a view.
 
     By default the leading (batch) dimension stays. Negative numbers count from the end.

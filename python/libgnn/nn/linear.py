@@ -8,7 +8,7 @@ from libgnn import _core
 from libgnn._core import Error, InvalidValueError, Tensor
 from libgnn.nn import init
 from libgnn.nn.arguments import whole
-from libgnn.nn.module import Module
+from libgnn.nn.module import Layer
 from libgnn.nn.naming import name_layer
 from libgnn.nn.parameter import Parameter
 from libgnn.nn.transfer import DeviceLike
@@ -16,7 +16,7 @@ from libgnn.nn.transfer import DeviceLike
 __all__ = ["Identity", "Linear"]
 
 
-class Identity(Module):
+class Identity(Layer):
     """Returns its input; takes any arguments and ignores them.
 
     >>> import libgnn
@@ -31,7 +31,7 @@ class Identity(Module):
         return input
 
 
-class Linear(Module):
+class Linear(Layer):
     """y = x W' + b: input [*, in_features], output [*, out_features].
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from libgnn import _core
 from libgnn._core import InvalidValueError, Tensor
@@ -23,6 +23,11 @@ class _Loss(Module):
                 f"got {reduction!r}"
             )
         self.reduction = reduction
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+            ...
 
 
 class CrossEntropyLoss(_Loss):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from libgnn import _core
 from libgnn._core import DTypeError, Error, Tensor
@@ -14,7 +14,7 @@ from libgnn.nn.registry import REGISTRIES, Registry
 from libgnn.nn.state import IncompatibleKeys, load_state
 from libgnn.nn.transfer import DeviceLike, destination, move
 
-__all__ = ["Module"]
+__all__ = ["Layer", "Module"]
 
 Self = TypeVar("Self", bound="Module")
 
@@ -374,3 +374,12 @@ class Module(Registry):
         if not self._modules and len(lines) <= 1:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+class Layer(Module):
+    """A module that makes one tensor from one tensor, which type checkers are to know."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input: Tensor) -> Tensor:
+            ...

@@ -5,12 +5,12 @@ from __future__ import annotations
 from libgnn import _core
 from libgnn._core import Tensor
 from libgnn.nn.arguments import Size2, pair, reject
-from libgnn.nn.module import Module
+from libgnn.nn.module import Layer
 
 __all__ = ["AvgPool2d", "MaxPool2d"]
 
 
-class MaxPool2d(Module):
+class MaxPool2d(Layer):
     """The maximum of each window: [N, C, H, W] or [C, H, W] to the same with
     H' = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1.
 
@@ -73,7 +73,7 @@ class MaxPool2d(Module):
         )
 
 
-class AvgPool2d(Module):
+class AvgPool2d(Layer):
     """The average of each window: [N, C, H, W] or [C, H, W] to the same with
     H' = floor((H + 2 padding - kernel_size) / stride) + 1.
 
