@@ -132,9 +132,9 @@ class Module(Registry):
                 if tensor is None:
                     continue
                 if remove_duplicate:
-                    if hash(tensor) in seen:  # of two handles of one tensor it is the same
+                    if id(tensor) in seen:
                         continue
-                    seen.add(hash(tensor))
+                    seen.add(id(tensor))
                 yield f"{path}.{name}" if path else name, tensor
 
     def named_parameters(
