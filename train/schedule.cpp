@@ -94,13 +94,13 @@ double CosineLR::lr_at(double base_lr, std::int64_t step) const {
   return eta_min_ + (base_lr - eta_min_) * (1 + std::cos(std::numbers::pi * phase)) / 2;
 }
 
-LinearLR::LinearLR(Optimizer& optimizer, double start_factor, double end_factor, std::int64_t total_steps)
-    : Schedule(optimizer), start_factor_(start_factor), end_factor_(end_factor), total_steps_(total_steps) {
+LinearLR::LinearLR(Optimizer& optimizer, double start_factor, double end_factor, std::int64_t total_iters)
+    : Schedule(optimizer), start_factor_(start_factor), end_factor_(end_factor), total_iters_(total_iters) {
   check_and_apply();
 }
 
-LinearLR::LinearLR(const Schedule& other, double start_factor, double end_factor, std::int64_t total_steps)
-    : Schedule(&other), start_factor_(start_factor), end_factor_(end_factor), total_steps_(total_steps) {
+LinearLR::LinearLR(const Schedule& other, double start_factor, double end_factor, std::int64_t total_iters)
+    : Schedule(&other), start_factor_(start_factor), end_factor_(end_factor), total_iters_(total_iters) {
   check_and_apply();
 }
 
@@ -109,14 +109,14 @@ void LinearLR::check_and_apply() {
                     "LinearLR: expected start_factor to be more than 0 and at most 1, got {}", start_factor_);
   check<ValueError>(end_factor_ >= 0 && end_factor_ <= 1,
                     "LinearLR: expected end_factor to be from 0 to 1, got {}", end_factor_);
-  check<ValueError>(total_steps_ >= 0, "LinearLR: expected total_steps to be at least 0, got {}",
-                    total_steps_);
+  check<ValueError>(total_iters_ >= 0, "LinearLR: expected total_iters to be at least 0, got {}",
+                    total_iters_);
   apply();
 }
 
 double LinearLR::lr_at(double base_lr, std::int64_t step) const {
-  if (step >= total_steps_) return base_lr * end_factor_;
-  const double done = static_cast<double>(step) / static_cast<double>(total_steps_);
+  if (step >= total_iters_) return base_lr * end_factor_;
+  const double done = static_cast<double>(step) / static_cast<double>(total_iters_);
   return base_lr * (start_factor_ + (end_factor_ - start_factor_) * done);
 }
 

@@ -97,16 +97,16 @@ class GNN_API CosineLR : public Schedule {
   double eta_min_;
 };
 
-/// A straight line from base * start_factor at step 0 to base * end_factor at step `total_steps`, where it
+/// A straight line from base * start_factor at step 0 to base * end_factor at step `total_iters`, where it
 /// stays: torch.optim.lr_scheduler.LinearLR.
 class GNN_API LinearLR : public Schedule {
  public:
-  /// Throws ValueError for a start_factor outside (0, 1], an end_factor outside [0, 1] or total_steps below
+  /// Throws ValueError for a start_factor outside (0, 1], an end_factor outside [0, 1] or total_iters below
   /// 0.
   explicit LinearLR(Optimizer& optimizer, double start_factor = 1.0 / 3, double end_factor = 1,
-                    std::int64_t total_steps = 5);
+                    std::int64_t total_iters = 5);
   /// The same for the optimizer and the base rates of another schedule.
-  LinearLR(const Schedule& other, double start_factor, double end_factor, std::int64_t total_steps);
+  LinearLR(const Schedule& other, double start_factor, double end_factor, std::int64_t total_iters);
   double lr_at(double base_lr, std::int64_t step) const override;
 
  private:
@@ -114,7 +114,7 @@ class GNN_API LinearLR : public Schedule {
 
   double start_factor_;
   double end_factor_;
-  std::int64_t total_steps_;
+  std::int64_t total_iters_;
 };
 
 /// Several schedules, one after the other: torch.optim.lr_scheduler.SequentialLR. Each starts with its step 0

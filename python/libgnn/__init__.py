@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from libgnn import _core, autograd, cuda, models, nn
+from libgnn import _core, autograd, cuda, metrics, models, nn, optim, utils
 from libgnn._core import (
     AutogradError,
     CaptureError,
@@ -109,6 +109,16 @@ from libgnn._core import (
 )
 from libgnn._summary import summary
 from libgnn.autograd import enable_grad, no_grad, set_grad_enabled
+from libgnn.pictures import training_picture, write_training_picture
+from libgnn.serialization import load, load_metadata, save, sha256
+from libgnn.trainer import (
+    EarlyStopping,
+    EpochResult,
+    Evaluation,
+    History,
+    Misclassified,
+    Trainer,
+)
 
 __version__: str = _core.version
 
@@ -131,12 +141,18 @@ __all__ = [
     "DTypeError",
     "DataError",
     "DeviceError",
+    "EarlyStopping",
+    "EpochResult",
     "Error",
+    "Evaluation",
+    "History",
     "IndexOutOfRangeError",
     "InvalidValueError",
+    "Misclassified",
     "OutOfMemoryError",
     "ShapeError",
     "Tensor",
+    "Trainer",
     "TrainingError",
     "abs",
     "add",
@@ -184,6 +200,8 @@ __all__ = [
     "int64",
     "is_grad_enabled",
     "le",
+    "load",
+    "load_metadata",
     "log",
     "log1p",
     "log_softmax",
@@ -194,6 +212,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "metrics",
     "minimum",
     "mm",
     "models",
@@ -204,6 +223,7 @@ __all__ = [
     "no_grad",
     "ones",
     "ones_like",
+    "optim",
     "pow",
     "rand",
     "rand_like",
@@ -214,11 +234,13 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "save",
     "set_conv2d_algorithm",
     "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_num_threads",
     "set_rng_state",
+    "sha256",
     "sigmoid",
     "sign",
     "sin",
@@ -232,9 +254,12 @@ __all__ = [
     "t",
     "tanh",
     "tensor",
+    "training_picture",
     "transpose",
     "uint8",
     "unsqueeze",
+    "utils",
+    "write_training_picture",
     "zeros",
     "zeros_like",
 ]

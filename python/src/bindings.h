@@ -41,6 +41,10 @@ void bind_creation(nb::module_& m);
 void bind_functional(nb::module_& m);
 void bind_init(nb::module_& m);
 void bind_autograd(nb::module_& m);
+void bind_optim(nb::module_& m);
+void bind_data(nb::module_& m);
+void bind_trainer(nb::module_& m);
+void bind_serialization(nb::module_& m);
 
 /// A device argument: a libgnn.device or text like "cuda:0". The text is parsed when the function runs, so
 /// that its errors are libgnn's.

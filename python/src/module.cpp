@@ -16,4 +16,8 @@ NB_MODULE(_core, m) {
   bind_functional(m);
   bind_init(m);
   bind_autograd(m);
+  bind_optim(m);
+  bind_data(m);
+  bind_trainer(m);
+  bind_serialization(m);
 }
