@@ -81,8 +81,8 @@ def _run(model: Module, shape: tuple[int, ...]) -> tuple[list[tuple[str, str, st
 
     def before(module: Module, args: Any) -> None:
         own = list(module.parameters(recurse=False))
-        count = sum(parameter.numel() for parameter in own if hash(parameter) not in counted)
-        counted.update(hash(parameter) for parameter in own)
+        count = sum(parameter.numel() for parameter in own if id(parameter) not in counted)
+        counted.update(id(parameter) for parameter in own)
         label = type(module).__name__ if list(module.children()) else repr(module)
         if running:
             parent, row = running[-1]
