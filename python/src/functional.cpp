@@ -54,9 +54,9 @@ void bind_convolution(nb::module_& m) {
       "input"_a, "weight"_a, "bias"_a = nb::none(), "stride"_a = Size2(1), "padding"_a = Size2(0),
       "dilation"_a = Size2(1), "groups"_a = 1, releases_gil(),
       "Convolution (cross-correlation) of images.\n\n"
-      "input: [N, C, H, W]; weight: [out, C / groups, kh, kw]; bias: [out] or None; float32 or float64. "
-      "stride, "
-      "padding (of zeros) and dilation: a number or (height, width). Returns [N, out, H', W'] with\n"
+      "input: [N, C, H, W] or [C, H, W]; weight: [out, C / groups, kh, kw]; bias: [out] or None; float32 or "
+      "float64. stride, padding (of zeros) and dilation: a number or (height, width). Returns "
+      "[N, out, H', W'] or [out, H', W'] with\n"
       "H' = (H + 2 * padding - dilation * (kh - 1) - 1) // stride + 1.\n\n"
       "Raises ValueError for shapes and parameters that do not fit, TypeError for other or mixed dtypes.");
   m.def(
@@ -83,9 +83,9 @@ void bind_convolution(nb::module_& m) {
       },
       "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = Size2(0), "dilation"_a = Size2(1),
       "ceil_mode"_a = false, releases_gil(),
-      "The maximum of each window of images [N, C, H, W]; NaN where there is one. stride: the kernel size by "
-      "default; "
-      "padding, of -infinity, at most half of the kernel. Of equal values the first gets the gradient.");
+      "The maximum of each window of images [N, C, H, W] or [C, H, W]; NaN where there is one. stride: the "
+      "kernel size by default; padding, of -infinity, at most half of the kernel. Of equal values the first "
+      "gets the gradient.");
   m.def(
       "avg_pool2d",
       [](const Tensor& input, Size2 kernel_size, std::optional<Size2> stride, Size2 padding, bool ceil_mode,
@@ -99,9 +99,8 @@ void bind_convolution(nb::module_& m) {
       },
       "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = Size2(0), "ceil_mode"_a = false,
       "count_include_pad"_a = true, "divisor_override"_a = nb::none(), releases_gil(),
-      "The mean of each window of images [N, C, H, W]. stride: the kernel size by default; padding, of "
-      "zeros, at most "
-      "half of the kernel.");
+      "The mean of each window of images [N, C, H, W] or [C, H, W]. stride: the kernel size by default; "
+      "padding, of zeros, at most half of the kernel.");
 }
 
 void bind_losses(nb::module_& m) {

@@ -9,6 +9,8 @@ import zlib
 import numpy
 import pytest
 
+import libgnn
+
 
 @pytest.fixture(scope="session")
 def torch() -> types.ModuleType:
@@ -34,3 +36,16 @@ def seed(request: pytest.FixtureRequest) -> int:
 def rng(seed: int) -> numpy.random.Generator:
     """A seeded source of random numbers; what the seed is stands in the output of a failed test."""
     return numpy.random.default_rng(seed)
+
+
+@pytest.fixture
+def device() -> str:
+    """The device that GNN_TEST_DEVICE names, else the first of CUDA; skips where there is none."""
+    name = os.environ.get("GNN_TEST_DEVICE", "cuda:0")
+    if not name.startswith("cuda"):
+        pytest.skip(f"GNN_TEST_DEVICE is {name}")
+    if not libgnn.cuda.is_available():
+        if "GNN_TEST_DEVICE" in os.environ:
+            pytest.fail(f"GNN_TEST_DEVICE is {name}, but {libgnn.cuda.reason()}")
+        pytest.skip(libgnn.cuda.reason())
+    return name

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-import libgnn
 import numpy
 import pytest
+
+import libgnn
 from libgnn import nn
 
 

@@ -6,8 +6,9 @@ import doctest
 import importlib
 import pkgutil
 
-import libgnn
 import pytest
+
+import libgnn
 
 MODULES = ["libgnn"] + [
     module.name

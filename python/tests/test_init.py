@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import libgnn
 import numpy
 import pytest
+
+import libgnn
 from libgnn import nn
 from libgnn.nn import init
 

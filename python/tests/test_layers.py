@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import libgnn
 import numpy
 import pytest
+
+import libgnn
 from libgnn import nn
 
 # A layer's class and arguments, and the shape of an input.

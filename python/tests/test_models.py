@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import libgnn
 import numpy
 import pytest
+
+import libgnn
 from libgnn import models, nn
 
 

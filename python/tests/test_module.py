@@ -6,9 +6,10 @@ import copy
 import pickle
 from typing import Any
 
-import libgnn
 import numpy
 import pytest
+
+import libgnn
 from libgnn import nn
 
 

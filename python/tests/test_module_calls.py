@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 
-import libgnn
 import pytest
+
+import libgnn
 from libgnn import nn
 
 
