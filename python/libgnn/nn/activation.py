@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from libgnn import _core
 from libgnn._core import InvalidValueError, Tensor
+from libgnn._unsupported import reject_unsupported
 from libgnn.nn import functional
-from libgnn.nn.arguments import reject
 from libgnn.nn.module import Layer
 
 __all__ = [
@@ -24,9 +24,10 @@ __all__ = [
     "Tanh",
 ]
 
-
-def _reject_inplace(layer: str, inplace: bool) -> None:
-    reject(layer, "inplace", inplace, False, "the result is always a new tensor: leave it out")
+_UNSUPPORTED = {
+    "inplace": ((False,), "leave it out, the result is always a new tensor"),
+    "threshold": ((20,), "leave it out, the result is accurate everywhere"),
+}
 
 
 class ReLU(Layer):
@@ -39,7 +40,7 @@ class ReLU(Layer):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        _reject_inplace("ReLU", inplace)
+        reject_unsupported("ReLU", {"inplace": inplace}, _UNSUPPORTED)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        _reject_inplace("LeakyReLU", inplace)
+        reject_unsupported("LeakyReLU", {"inplace": inplace}, _UNSUPPORTED)
         self.negative_slope = negative_slope
         self.inplace = inplace
 
@@ -77,7 +78,7 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        _reject_inplace("ELU", inplace)
+        reject_unsupported("ELU", {"inplace": inplace}, _UNSUPPORTED)
         self.alpha = alpha
         self.inplace = inplace
 
@@ -149,7 +150,7 @@ class SiLU(Layer):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        _reject_inplace("SiLU", inplace)
+        reject_unsupported("SiLU", {"inplace": inplace}, _UNSUPPORTED)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -174,7 +175,7 @@ class Softplus(Layer):
 
     def __init__(self, beta: float = 1, threshold: float = 20) -> None:
         super().__init__()
-        reject("Softplus", "threshold", threshold, 20, "none is needed, the result is accurate")
+        reject_unsupported("Softplus", {"threshold": threshold}, _UNSUPPORTED)
         if not beta > 0:
             raise InvalidValueError(f"Softplus: expected beta > 0, got {beta}")
         self.beta = beta

@@ -5,9 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, Union
 
-from libgnn._core import InvalidValueError
-
-__all__ = ["Size2", "pair", "reject", "whole"]
+__all__ = ["Size2", "pair", "whole"]
 
 Size2 = Union[int, "tuple[int, int]"]
 
@@ -29,11 +27,3 @@ def pair(what: str, value: Any) -> tuple[int, int]:
     if len(value) != 2:
         raise TypeError(f"{what}: expected one whole number or two, got {value!r}")
     return whole(what, value[0]), whole(what, value[1])
-
-
-def reject(layer: str, argument: str, value: Any, allowed: Any, instead: str) -> None:
-    """Raises InvalidValueError for a ``value`` that PyTorch knows and libgnn does not."""
-    if value is not allowed and value != allowed:
-        raise InvalidValueError(
-            f"{layer}: {argument}={value!r} is not supported, only {allowed!r}; {instead}"
-        )

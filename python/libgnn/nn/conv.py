@@ -7,14 +7,17 @@ from typing import Union
 
 from libgnn import _core
 from libgnn._core import Error, InvalidValueError, Tensor
+from libgnn._unsupported import reject_unsupported
 from libgnn.nn import init
-from libgnn.nn.arguments import Size2, pair, reject, whole
+from libgnn.nn.arguments import Size2, pair, whole
 from libgnn.nn.module import Layer
 from libgnn.nn.naming import name_layer
 from libgnn.nn.parameter import Parameter
 from libgnn.nn.transfer import DeviceLike
 
 __all__ = ["Conv2d"]
+
+_UNSUPPORTED = {"padding_mode": (("zeros",), "pad the input before the layer")}
 
 
 class Conv2d(Layer):
@@ -72,7 +75,7 @@ class Conv2d(Layer):
         dtype: _core.dtype | None = None,
     ) -> None:
         super().__init__()
-        reject("Conv2d", "padding_mode", padding_mode, "zeros", "pad the input before the layer")
+        reject_unsupported("Conv2d", {"padding_mode": padding_mode}, _UNSUPPORTED)
         self.in_channels = whole("Conv2d: in_channels", in_channels)
         self.out_channels = whole("Conv2d: out_channels", out_channels)
         self.kernel_size = pair("Conv2d: kernel_size", kernel_size)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from libgnn import _core
 from libgnn._core import InvalidValueError, Tensor
-from libgnn.nn.arguments import reject
+from libgnn._unsupported import reject_unsupported
 from libgnn.nn.module import Layer
 
 __all__ = ["Dropout"]
+
+_UNSUPPORTED = {"inplace": ((False,), "leave it out, the result is always a new tensor")}
 
 
 class Dropout(Layer):
@@ -32,7 +34,7 @@ class Dropout(Layer):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        reject("Dropout", "inplace", inplace, False, "the result is always new: leave it out")
+        reject_unsupported("Dropout", {"inplace": inplace}, _UNSUPPORTED)
         if not 0 <= p <= 1:
             raise InvalidValueError(f"Dropout: expected a probability 0 <= p <= 1, got {p}")
         self.p = p

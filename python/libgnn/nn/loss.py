@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from libgnn import _core
 from libgnn._core import InvalidValueError, Tensor
-from libgnn.nn.arguments import reject
+from libgnn._unsupported import reject_unsupported
 from libgnn.nn.module import Module
 
 __all__ = ["CrossEntropyLoss", "L1Loss", "MSELoss"]
+
+_UNSUPPORTED = dict.fromkeys(("size_average", "reduce"), ((None,), "reduction supersedes it"))
 
 
 class _Loss(Module):
     def __init__(self, size_average: Any, reduce: Any, reduction: str) -> None:
         super().__init__()
-        for argument, value in (("size_average", size_average), ("reduce", reduce)):
-            reject(type(self).__name__, argument, value, None, "use reduction")
+        given = {"size_average": size_average, "reduce": reduce}
+        reject_unsupported(type(self).__name__, given, _UNSUPPORTED)
         if reduction not in ("none", "mean", "sum"):
             raise InvalidValueError(
                 f'{type(self).__name__}: expected reduction to be "none", "mean" or "sum", '

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from libgnn import _core
 from libgnn._core import Tensor
-from libgnn.nn.arguments import Size2, pair, reject
+from libgnn._unsupported import reject_unsupported
+from libgnn.nn.arguments import Size2, pair
 from libgnn.nn.module import Layer
 
 __all__ = ["AvgPool2d", "MaxPool2d"]
+
+_UNSUPPORTED = {"return_indices": ((False,), "there is no unpooling that would use them")}
 
 
 class MaxPool2d(Layer):
@@ -44,7 +47,7 @@ class MaxPool2d(Layer):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
-        reject("MaxPool2d", "return_indices", return_indices, False, "there is no unpooling")
+        reject_unsupported("MaxPool2d", {"return_indices": return_indices}, _UNSUPPORTED)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding

@@ -7,9 +7,11 @@ from typing import Any, Union
 
 from libgnn import _core
 from libgnn._core import Tensor
-from libgnn.nn.arguments import reject
+from libgnn._unsupported import reject_unsupported
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
+_UNSUPPORTED = {"norm_type": ((2,), "other norms have to be computed by hand")}
 
 Tensors = Union[Tensor, "Iterable[Tensor]"]
 
@@ -47,7 +49,7 @@ def clip_grad_norm_(
     >>> [round(value, 4) for value in weight.grad.tolist()]
     [0.75, 0.75, 0.75, 0.75]
     """
-    reject("clip_grad_norm_", "norm_type", norm_type, 2, "other norms have to be computed by hand")
+    reject_unsupported("clip_grad_norm_", {"norm_type": norm_type}, _UNSUPPORTED)
     return _core.clip_grad_norm(_list(parameters), max_norm, error_if_nonfinite)
 
 
