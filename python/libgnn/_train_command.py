@@ -140,7 +140,8 @@ def _run(options: argparse.Namespace) -> int:
 
     libgnn.manual_seed(options.seed)
     model = libgnn.models.LeNet().to(device)
-    print(libgnn.summary(model, (options.batch_size, 1, 28, 28)), flush=True)  # progress is on stderr
+    summary = libgnn.summary(model, (options.batch_size, 1, 28, 28))
+    print(summary, flush=True)  # progress is on stderr
     train = DataLoader(
         train_data, options.batch_size, shuffle=True, seed=options.seed, device=device
     )

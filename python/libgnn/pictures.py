@@ -26,7 +26,7 @@ def training_picture(
     class_names: Sequence[str] = (),
     misclassified: Sequence[tuple[Any, int, int]] = (),
 ) -> str:
-    """Curves, a confusion matrix and mistakes in one picture, 1200 x 800. What is empty is left out.
+    """Curves, a confusion matrix and mistakes in one picture. What is empty is left out.
 
     Args:
         title, subtitle: above the picture.
@@ -40,7 +40,7 @@ def training_picture(
             on the CPU, [H, W], [1, H, W] or [3, H, W].
 
     Returns:
-        SVG, self-contained.
+        SVG, 1200 x 800, self-contained.
 
     Raises:
         ValueError: for a confusion matrix that is not square, has negative counts or does not fit

@@ -227,5 +227,6 @@ def _listed(callbacks: Any) -> Sequence[Any]:
 
 def _a_tensor(what: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
-        raise TypeError(f"Trainer: expected the {what} to return a Tensor, got {type(value).__name__}")
+        got = type(value).__name__
+        raise TypeError(f"Trainer: expected the {what} to return a Tensor, got {got}")
     return value

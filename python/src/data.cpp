@@ -89,6 +89,7 @@ class PythonDataset final : public Dataset {
   void fill(std::span<const std::int64_t> indices, Tensor& inputs, Tensor& labels) override {
     const nb::gil_scoped_acquire gil;
     if (!gil) throw Error("DataLoader: the interpreter is shutting down");
+    const Loader::Preparing preparing;
     // Python code may do anything, even start another loop over the loader that the indices belong to.
     const std::vector<std::int64_t> numbers(indices.begin(), indices.end());
     std::int64_t row = 0;

@@ -16,6 +16,8 @@ std::set<Loader*>& loaders() {
   return all;
 }
 
+thread_local int preparing = 0;  // Loader::Preparing of this thread
+
 /// One epoch of a loader.
 struct Loop {
   Loader& loader;
@@ -44,8 +46,20 @@ Loader::Loader(std::shared_ptr<Dataset> dataset, const DataLoaderOptions& option
 
 Loader::~Loader() {
   loaders().erase(this);
+  if (preparing > 0) {
+    // A thread cannot wait for its own end.
+    std::thread([loader = std::move(loader_)]() mutable { loader.reset(); }).detach();
+    return;
+  }
   const nb::gil_scoped_release released;  // its thread may wait for the GIL
   loader_.reset();
+}
+
+Loader::Preparing::Preparing() {
+  ++preparing;
+}
+Loader::Preparing::~Preparing() {
+  --preparing;
 }
 
 DataLoader& Loader::get() {
@@ -55,8 +69,9 @@ DataLoader& Loader::get() {
 
 void Loader::close() {
   const nb::gil_scoped_release released;
+  std::unique_ptr<DataLoader> ended;  // outlives the lock: its thread may ask for it
   const std::lock_guard lock(mutex_);
-  if (uses_ == 0) loader_.reset();
+  if (uses_ == 0) ended = std::move(loader_);
 }
 
 Loader::Use::Use(Loader& loader) : loader_(loader) {

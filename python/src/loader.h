@@ -22,6 +22,16 @@ class Loader {
   /// Ends its thread and drops the data set; without effect when it is in use.
   void close();
 
+  /// While one of these is alive, its thread prepares a batch in Python. Garbage collection may take loaders
+  /// there, even the one whose batch it is.
+  class Preparing {
+   public:
+    Preparing();
+    ~Preparing();
+    Preparing(const Preparing&) = delete;
+    Preparing& operator=(const Preparing&) = delete;
+  };
+
   /// The right of a thread to use the loader. Throws Error while another thread has it.
   class Use {
    public:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import libgnn
 from libgnn import nn
+from libgnn.utils.data import DataLoader, ImageDataset, Subset, TensorDataset
 
 
 def test_device_is_described(device: str) -> None:
@@ -89,3 +92,74 @@ def test_memory_is_counted(device: str) -> None:
 def test_a_device_that_is_not_there(device: str) -> None:
     with pytest.raises(libgnn.DeviceError):
         libgnn.zeros(1, device=f"cuda:{libgnn.cuda.device_count()}")
+
+
+def image_data() -> ImageDataset:
+    """Two kinds of small images, 40 of them."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(40) % 2
+    images = rng.integers(0, 120, (40, 1, 6, 6)) + 100 * labels[:, None, None, None]
+    return ImageDataset(images.astype(np.uint8), labels)
+
+
+def image_net() -> nn.Sequential:
+    libgnn.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2))
+
+
+def test_captured_training_is_the_same_as_step_by_step(device: str) -> None:
+    results = []
+    for capture in (True, False):
+        model = image_net().to(device)
+        optimizer = libgnn.optim.Adam(model.parameters(), lr=0.01)
+        schedule = libgnn.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+        loader = DataLoader(image_data(), 8, shuffle=True, device=device)
+        history = libgnn.Trainer(model, optimizer).fit(
+            loader,
+            epochs=3,
+            validation=loader,
+            schedule=schedule,
+            schedule_every_step=True,
+            capture=capture,
+            progress=False,
+        )
+        assert history.captured_steps == (14 if capture else 0), history.capture_reason
+        results.append((libgnn.sha256(model), [epoch.train_loss for epoch in history.epochs]))
+        assert history.epochs[-1].train_loss < history.epochs[0].train_loss
+    assert results[0] == results[1]
+
+
+def test_what_cannot_be_captured_is_named_and_trained_anyway(device: str) -> None:
+    model = image_net().to(device)
+    optimizer = libgnn.optim.SGD(model.parameters(), lr=0.01)
+    losses = []
+
+    def loss(outputs: libgnn.Tensor, labels: libgnn.Tensor) -> libgnn.Tensor:
+        value = nn.functional.cross_entropy(outputs, labels)
+        losses.append(value.item())  # waits for the device
+        return value
+
+    history = libgnn.Trainer(model, optimizer, loss).fit(
+        DataLoader(image_data(), 8, device=device), epochs=2, progress=False
+    )
+    assert (history.steps, history.captured_steps, len(losses)) == (10, 0, 10)
+    assert history.capture_reason.startswith("item cannot be part of a captured step")
+
+
+def test_batches_of_every_kind_of_data_set_are_on_the_device(device: str) -> None:
+    data = image_data()
+    inputs, labels = next(iter(DataLoader(data, 40)))
+    pairs = list(zip(data.images.float(), data.labels.tolist()))
+    for dataset in (data, TensorDataset(inputs, labels), Subset(data, range(40)), pairs):
+        batches = list(DataLoader(dataset, 16, device=device))
+        assert [x.shape[0] for x, _ in batches] == [16, 16, 8]
+        assert all(x.is_cuda and y.is_cuda for x, y in batches)
+        got = np.concatenate([x.cpu().numpy() for x, _ in batches])
+        want = data.images.float() if dataset is pairs else inputs
+        np.testing.assert_array_equal(got, want.numpy())
+
+
+def test_files_hold_tensors_of_the_device(device: str, tmp_path: Path) -> None:
+    libgnn.save({"x": libgnn.arange(3.0, device=device)}, tmp_path / "x")
+    there = libgnn.load(tmp_path / "x", device)["x"]
+    assert there.is_cuda and there.tolist() == [0, 1, 2]

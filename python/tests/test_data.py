@@ -111,7 +111,7 @@ def test_what_a_sample_may_be(sample: Any, dtype: libgnn.dtype, shape: tuple[int
 
 
 def test_values_are_pytorchs(torch: Any) -> None:
-    """The same batches as torch.utils.data.DataLoader's, dtypes included but for Python's floats."""
+    """The same batches as torch.utils.data.DataLoader's, dtypes included."""
     samples = [(numpy.full((2, 2), i, numpy.float32), i % 3) for i in range(7)]
     for drop_last in (False, True):
         ours = list(DataLoader(samples, 3, drop_last=drop_last))
@@ -292,6 +292,45 @@ def test_pytorchs_arguments_may_have_their_defaults() -> None:
     DataLoader(
         Numbers(3), num_workers=0, sampler=None, collate_fn=None, pin_memory=True, timeout=0
     )
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_garbage_collection_may_take_a_loader_on_its_own_thread(prefetch: int) -> None:
+    dropped, collected = threading.Event(), threading.Event()
+
+    class Collecting(Numbers):
+        def __getitem__(self, index: int) -> Any:
+            if index == 2:
+                dropped.wait(10)
+                gc.collect()
+                collected.set()
+            return super().__getitem__(index)
+
+    class Owner:
+        def __init__(self) -> None:
+            self.me = self  # garbage that only a collection finds
+            self.loader = DataLoader(Collecting(8), 2, prefetch=prefetch)
+            self.loop = iter(self.loader)
+
+    gc.disable()
+    try:
+        owner = Owner()
+        reference = weakref.ref(owner)
+        next(owner.loop)
+        if prefetch == 0:
+            loop = owner.loop
+            del owner
+            dropped.set()
+            next(loop)
+            del loop
+        else:
+            del owner
+            dropped.set()
+            assert collected.wait(10)
+        gc.collect()
+        assert reference() is None
+    finally:
+        gc.enable()
 
 
 def test_a_loader_is_for_one_thread() -> None:

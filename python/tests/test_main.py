@@ -79,7 +79,8 @@ def test_trains_and_writes_what_was_asked_for(digits: str, tmp_path: Path) -> No
         *("--device", "cpu", "--threads", "2", *arguments),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"Device: cpu, 2 threads\nData: {Path(digits).name}, 320 training")
+    head = f"Device: cpu, 2 threads\nData: {Path(digits).name}, 320 training and 100 test images\n"
+    assert done.stdout.startswith(head)
     assert [line.split("  ")[0] for line in done.stderr.splitlines()] == [
         f"Epoch {epoch}/3" for epoch in (1, 2, 3)
     ]
@@ -89,7 +90,8 @@ def test_trains_and_writes_what_was_asked_for(digits: str, tmp_path: Path) -> No
     report = json.loads(Path(files["report"]).read_text())
     assert f"SHA-256 of all parameters: {report['parameters_sha256']}" in done.stdout
     assert report["test_accuracy"] > 0.9
-    assert f"Test accuracy on {report['dataset']}: {100 * report['test_accuracy']:.2f} %" in done.stdout
+    accuracy = f"{100 * report['test_accuracy']:.2f} %"
+    assert f"Test accuracy on {report['dataset']}: {accuracy}" in done.stdout
     assert len(report["train_loss"]) == report["epochs"] == 3
     assert (report["seed"], report["batch_size"], report["lr"]) == (1, 16, 0.01)
 
@@ -120,8 +122,8 @@ def test_other_optimizers(digits: str, optimizer: str) -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_the_weights_are_those_of_the_cpp_example(digits: str, optimizer: str) -> None:
-    """Of the same seed, bit for bit. Where the package runs in its build folder,
-    the C++ program is beside it; elsewhere GNN_LENET_MNIST names it."""
+    """Of the same seed, bit for bit. Where the package runs in its build folder, the C++ program is
+    beside it; elsewhere GNN_LENET_MNIST names it."""
     beside = Path(libgnn.__file__).parents[2] / "examples" / "lenet_mnist"
     program = os.environ.get("GNN_LENET_MNIST", beside)
     if program == beside and not beside.exists():
@@ -143,7 +145,8 @@ def test_ctrl_c_stops_after_the_present_step(digits: str, tmp_path: Path) -> Non
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "libgnn", "train", "lenet", "--data", digits),
-            *("--epochs", "100000", "--threads", "1", "--device", "cpu", "--checkpoint", str(checkpoint)),
+            *("--epochs", "100000", "--threads", "1", "--device", "cpu"),
+            *("--checkpoint", str(checkpoint)),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -125,7 +125,7 @@ def test_state_dicts_have_pytorchs_form(
         {
             "state": {
                 number: {
-                    key: torch.tensor(float(value)) if key == "step" else torch.tensor(value.numpy())
+                    key: torch.tensor(float(value) if key == "step" else value.numpy())
                     for key, value in values.items()
                 }
                 for number, values in state["state"].items()

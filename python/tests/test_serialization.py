@@ -112,43 +112,86 @@ def test_sha256_is_that_of_names_dtypes_shapes_and_bytes() -> None:
 
 
 def test_training_goes_on_from_a_file(tmp_path: Path) -> None:
-    """Model in one file, optimizer's state in another: bitwise as if never interrupted."""
+    """Model, optimizer, schedule and random numbers: bitwise as if never interrupted."""
     x, y = libgnn.ones(4, 3), libgnn.tensor([0, 1, 0, 1])
 
-    def steps(model: Any, optimizer: Any) -> None:
+    def make() -> tuple[Any, Any, Any]:
+        model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+        optimizer = libgnn.optim.Adam(model.parameters(), lr=0.1)
+        return model, optimizer, libgnn.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+
+    def steps(model: Any, optimizer: Any, schedule: Any) -> None:
         for _ in range(3):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
+            schedule.step()
 
     libgnn.manual_seed(1)
-    model = nn.Linear(3, 2)
-    optimizer = libgnn.optim.Adam(model.parameters(), lr=0.1)
-    steps(model, optimizer)
-    libgnn.save(model, tmp_path / "model")
-    state = optimizer.state_dict()
-    tensors, numbers = {}, {}
-    for number, values in state["state"].items():
-        numbers[number] = values["step"]
-        for name in ("exp_avg", "exp_avg_sq"):
-            tensors[f"{number}.{name}"] = values[name]
-    text = json.dumps({"steps": numbers, "groups": state["param_groups"]})
-    libgnn.save(tensors, tmp_path / "optimizer", {"state": text})
-    steps(model, optimizer)
+    running = make()
+    steps(*running)
+    names = ("model", "optimizer", "schedule")
+    state: dict[str, Any] = {name: part.state_dict() for name, part in zip(names, running)}
+    libgnn.save({**state, "random": libgnn.get_rng_state(), "epoch": 3}, tmp_path / "x")
+    steps(*running)
 
-    other = nn.Linear(3, 2)
-    other.load_state_dict(libgnn.load(tmp_path / "model"))
-    resumed = libgnn.optim.Adam(other.parameters())
-    saved = json.loads(libgnn.load_metadata(tmp_path / "optimizer")["state"])
-    loaded: dict[int, dict[str, Any]] = {
-        int(number): {"step": step} for number, step in saved["steps"].items()
+    libgnn.manual_seed(7)
+    resumed = make()
+    saved = libgnn.load(tmp_path / "x")
+    assert list(saved) == ["model", "optimizer", "schedule", "random", "epoch"]
+    for name, part in zip(names, resumed):
+        part.load_state_dict(saved[name])
+    libgnn.set_rng_state(saved["random"])
+    steps(*resumed)
+    assert libgnn.sha256(resumed[0]) == libgnn.sha256(running[0])
+    # To others it is a file of tensors.
+    header = (tmp_path / "x").read_bytes()
+    assert b'"optimizer.state.0.exp_avg":{"dtype":"F32","shape":[8,3]' in header
+
+
+def test_nested_dicts_come_back(tmp_path: Path) -> None:
+    tensor = libgnn.tensor([1.5])
+    tree = {
+        "a": {"b": [tensor, {0: tensor * 2, "0x": (1, 2.5, None)}], "": True},
+        "text": 'quote " \n ünï',
+        "numbers": [1e-300, float("inf"), 1 << 70, -0.0],
+        7: {},
+        "nothing": [],
     }
-    for name, tensor in libgnn.load(tmp_path / "optimizer").items():
-        number, _, kind = name.partition(".")
-        loaded[int(number)][kind] = tensor
-    resumed.load_state_dict({"state": loaded, "param_groups": saved["groups"]})
-    steps(other, resumed)
-    assert libgnn.sha256(other) == libgnn.sha256(model)
+    libgnn.save(tree, tmp_path / "x", {"note": "n"})
+    loaded: Any = libgnn.load(tmp_path / "x")
+    assert loaded["a"]["b"][0].tolist() == [1.5]
+    assert loaded["a"]["b"][1].pop(0).tolist() == [3.0]
+    assert loaded["a"].pop("b")[1] == {"0x": (1, 2.5, None)}
+    assert loaded.pop("a") == {"": True}
+    assert loaded == {key: tree[key] for key in ("text", "numbers", 7, "nothing")}
+    assert list(loaded) == ["text", "numbers", 7, "nothing"]
+    assert libgnn.load_metadata(tmp_path / "x")["note"] == "n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3",
+        "[]",
+        '{"list": []}',
+        '{"tensor": "missing"}',
+        '{"dict": [["x", {"tensor": "missing"}]]}',
+        '{"dict": [["x", {"tensor": ["x"]}]]}',
+        '{"dict": [1]}',
+        '{"dict": 1}',
+        '{"dict": [[{}, 1]]}',
+        '{"dict": [], "list": []}',
+        '{"set": []}',
+        "{}",
+        '{"dict": [["x", ' + '{"list": [' * 5000 + "]}" * 5000 + "]]}",
+    ],
+)
+def test_damaged_structures(tmp_path: Path, text: str) -> None:
+    libgnn.save({"x": libgnn.ones(1)}, tmp_path / "x", {"libgnn.structure": text})
+    with pytest.raises(libgnn.DataError, match="'libgnn.structure' is damaged"):
+        libgnn.load(tmp_path / "x")
 
 
 @pytest.mark.parametrize(
@@ -172,9 +215,13 @@ def test_damaged_files(tmp_path: Path, content: bytes, message: str) -> None:
 
 def test_what_cannot_be_saved_or_loaded(tmp_path: Path) -> None:
     path = tmp_path / "x"
+    one = libgnn.ones(1)
     cases: list[tuple[Any, Any]] = [
         (lambda: libgnn.save({"__metadata__": libgnn.ones(1)}, path), ValueError),
-        (lambda: libgnn.save({"x": 1}, path), TypeError),
+        (lambda: libgnn.save({"x": object()}, path), TypeError),
+        (lambda: libgnn.save({"x": {"y": [numpy.ones(1)]}}, path), TypeError),
+        (lambda: libgnn.save({"x": {1.5: 1}}, path), TypeError),
+        (lambda: libgnn.save({"x": {"y": one}, "x.y": one}, path), ValueError),
         (lambda: libgnn.save({1: libgnn.ones(1)}, path), TypeError),
         (lambda: libgnn.save(3, path), TypeError),
         (lambda: libgnn.save({}, 3), TypeError),

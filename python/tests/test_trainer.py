@@ -53,7 +53,7 @@ def net(seed: int = 1) -> Net:
     return Net()
 
 
-def own_loop(model: Any, optimizer: Any, data: Any, epochs: int, schedule: Any = None) -> list[float]:
+def own_loop(model: Any, optimizer: Any, data: Any, epochs: int, schedule: Any) -> list[float]:
     """What fit() does; the losses of the epochs."""
     losses = []
     for _ in range(epochs):
@@ -63,8 +63,7 @@ def own_loop(model: Any, optimizer: Any, data: Any, epochs: int, schedule: Any =
             loss = nn.functional.cross_entropy(model(inputs), labels)
             loss.backward()
             optimizer.step()
-            if schedule is not None:
-                schedule.step()
+            schedule.step()
             total += loss.item() * len(labels)
             samples += len(labels)
         losses.append(total / samples)
@@ -321,6 +320,9 @@ def test_arguments_that_make_no_sense(arguments: Any, error: type[Exception]) ->
 
 
 def test_models_and_losses_that_make_no_sense() -> None:
+    def a_float(x: libgnn.Tensor, y: libgnn.Tensor) -> Any:
+        return 1.0
+
     model = net()
     optimizer = SGD(model.parameters(), lr=0.1)
     with pytest.raises(TypeError, match="Optimizer"):
@@ -330,9 +332,7 @@ def test_models_and_losses_that_make_no_sense() -> None:
     with pytest.raises(TypeError, match="DataLoader"):
         libgnn.Trainer(model, optimizer).fit([1, 2])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="loss to return a Tensor, got float"):
-        libgnn.Trainer(model, optimizer, lambda x, y: 1.0).fit(  # type: ignore[arg-type, return-value]
-            loader(16), progress=False
-        )
+        libgnn.Trainer(model, optimizer, a_float).fit(loader(16), progress=False)
     with pytest.raises(ValueError, match="one element"):
         libgnn.Trainer(model, optimizer, lambda x, y: x).fit(loader(16), progress=False)
     with pytest.raises(ValueError):
@@ -469,7 +469,10 @@ def test_threads_train_models_of_their_own() -> None:
         schedule = LambdaLR(optimizer, lambda step: 1 / (1 + step))
         data = DataLoader(points(256, seed), 16, shuffle=True, seed=seed)
         libgnn.Trainer(model, optimizer, nn.CrossEntropyLoss()).fit(
-            data, epochs=3, schedule=schedule, validation=data.__class__(data.dataset, 64),
+            data,
+            epochs=3,
+            schedule=schedule,
+            validation=DataLoader(data.dataset, 64),
             progress=False,
         )
         return libgnn.sha256(model)
@@ -569,7 +572,8 @@ def test_plain_lines_elsewhere(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_confusion_matrices() -> None:
     matrix = libgnn.metrics.ConfusionMatrix(3, ["a", "b", "c"])
-    matrix.add(libgnn.tensor([[1.0, 0, 0], [0, 1, 0], [float("nan"), 0, 0]]), libgnn.tensor([0, 0, 2]))
+    logits = libgnn.tensor([[1.0, 0, 0], [0, 1, 0], [float("nan"), 0, 0]])
+    matrix.add(logits, libgnn.tensor([0, 0, 2]))
     matrix.add(2, 1)
     assert matrix.counts().tolist() == [[1, 1, 0], [0, 0, 0], [0, 1, 0]]
     assert (matrix.total, matrix.correct, matrix.accuracy) == (4, 1, 0.25)
