@@ -52,6 +52,15 @@ class TestCalls:
         with pytest.raises(libgnn.IndexOutOfRangeError, match=r"\[in layer 0\]$"):
             nn.Sequential(nn.Softmax(5))(x)
 
+    def test_a_module_that_calls_itself_is_named_once(self) -> None:
+        class Nested(nn.Module):
+            def forward(self, x: libgnn.Tensor, depth: int) -> libgnn.Tensor:
+                return self(x, depth - 1) if depth > 0 else libgnn.softmax(x, 5)
+
+        with pytest.raises(libgnn.IndexOutOfRangeError) as caught:
+            Nested()(libgnn.zeros(1), 2)
+        assert "in layer" not in str(caught.value)
+
 
 def test_parameter() -> None:
     data = libgnn.ones(2)
