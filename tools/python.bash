@@ -57,6 +57,7 @@ build_wheel() {
   export CXX=${CXX:-c++}
   nvcc=$(find_nvcc)
   if [[ -n $nvcc ]]; then export CUDACXX=$nvcc; fi
+  if [[ -n ${CI:-} ]]; then set -- --config-settings=cmake.define.GNN_WERROR=ON "$@"; fi  # as build() does
   mkdir -p "$dist"
   rm -f "$dist"/libgnn-*.whl
   say "Building the wheel …"

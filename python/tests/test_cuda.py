@@ -62,6 +62,28 @@ def test_results_and_gradients_are_those_of_the_cpu(device: str, rng: np.random.
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_training_steps_are_those_of_the_cpu(device: str) -> None:
+    losses: dict[str, list[float]] = {}
+    for place in ("cpu", device):
+        libgnn.manual_seed(3)
+        model = nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10)
+        ).to(place)
+        images = libgnn.randn(8, 1, 8, 8, device=place)
+        labels = libgnn.tensor([0, 1, 2, 3, 4, 5, 6, 7], device=place)
+        optimizer = libgnn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        losses[place] = []
+        for _ in range(12):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            losses[place].append(loss.item())
+        assert all(p.is_cuda == (place != "cpu") for p in model.parameters())
+    assert losses["cpu"][-1] < losses["cpu"][0] / 2
+    np.testing.assert_allclose(losses[device], losses["cpu"], rtol=1e-4)
+
+
 def test_dlpack_between_tensors_shares_memory(device: str) -> None:
     first = libgnn.arange(6.0, device=device)
     assert first.__dlpack_device__() == (2, 0)
