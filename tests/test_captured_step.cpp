@@ -143,6 +143,13 @@ TEST_P(CapturedStepTest, ALoadedOptimizerIsRecordedAnew) {
   });
 }
 
+TEST_P(CapturedStepTest, AnOptimizerWithAnotherGroupIsRecordedAnew) {
+  expect_same(7, 5, [](Loop& loop, int step) {
+    if (step == 3) loop.optimizer.add_group({.parameters = {zeros({1}, {.device = device()})}});
+    if (step == 5) loop.optimizer.groups()[0].lr = 0.001;
+  });
+}
+
 TEST_P(CapturedStepTest, AFrozenParameterIsRecordedAnew) {
   expect_same(7, 5, [](Loop& loop, int step) {
     if (step == 3) loop.model.parameters()[0].set_requires_grad(false);
