@@ -1,6 +1,7 @@
 #pragma once
 
-// What a Tensor points to. Not installed: only core/ and autograd/ look inside.
+// What a Tensor points to. Not installed: only core/ and autograd/ look inside, and the garbage
+// collection of the Python bindings.
 
 #include <atomic>
 #include <functional>

@@ -31,6 +31,10 @@ Isa cpu_isa() {
   return isa;
 }
 
+bool in_parallel_region() {
+  return omp_in_parallel() != 0;
+}
+
 int thread_index() {
   return omp_get_thread_num();
 }

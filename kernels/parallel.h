@@ -53,6 +53,9 @@ void run_simd(const F& loop, std::int64_t begin, std::int64_t end) {
   loop(begin, end);
 }
 
+/// True inside of an OpenMP parallel region, whoever opened it.
+bool in_parallel_region();
+
 /// Calls loop(b, e) on consecutive pieces of [0, count), in parallel, compiled for the widest vectors up to
 /// `widest`. The pieces depend on `count` and `grain` only, never on the number of threads, so a loop that
 /// reduces over its piece gives the same result on any number of them. `grain` is the least work, in
@@ -64,10 +67,17 @@ void parallel_for(std::int64_t count, std::int64_t grain, const F& loop) {
   const std::int64_t pieces = std::min<std::int64_t>((count + grain - 1) / grain, 64);
   const std::int64_t piece = (count + pieces - 1) / pieces;
   const auto threads = static_cast<int>(std::min<std::int64_t>(pieces, num_threads()));
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-  for (std::int64_t p = 0; p < pieces; ++p) {
+  const auto run_piece = [&](std::int64_t p) {
     run_simd<widest>(loop, std::min(count, p * piece), std::min(count, (p + 1) * piece));
+  };
+  // Without OpenMP, which allocates a team even for one thread: microseconds for a small tensor. Inside of a
+  // caller's own parallel region the team is needed: in it thread_index() is 0.
+  if (threads == 1 && !in_parallel_region()) {
+    for (std::int64_t p = 0; p < pieces; ++p) run_piece(p);
+    return;
   }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (std::int64_t p = 0; p < pieces; ++p) run_piece(p);
 }
 
 /// Inside a loop of parallel_for: which of its threads runs it, from 0, below num_threads(); for memory that

@@ -163,18 +163,20 @@ class Function:
                 f"{cls.__name__}.forward: expected one tensor to be returned, got "
                 f"{type(result).__name__}"
             )
-        if not any(ctx.needs_input_grad):
+        if not any(ctx.needs_input_grad) or not result.dtype.is_floating_point:
             return result
-        if any(result.is_same(args[i]) for i in places):
+        inputs = [args[i] for i in places]
+        if any(result.is_same(x) for x in inputs):
             result = result.clone()  # an argument cannot be its own result
+        count = len(args)  # alone: the tape is not to keep the arguments alive
 
         def backward(grad: Tensor, needed: list[bool]) -> list[Tensor | None]:
             gradients = cls.backward(ctx, grad)
             if not isinstance(gradients, tuple):
                 gradients = (gradients,)
-            if len(gradients) != len(args):
+            if len(gradients) != count:
                 raise ValueError(
-                    f"{cls.__name__}.backward: expected {len(args)} gradients, one for each argument "
+                    f"{cls.__name__}.backward: expected {count} gradients, one for each argument "
                     f"of forward, got {len(gradients)}"
                 )
             for i, gradient in enumerate(gradients):
@@ -185,7 +187,7 @@ class Function:
                     )
             return [gradients[i] for i in places]
 
-        return _core._record(cls.__name__, result.detach(), [args[i] for i in places], backward)
+        return _core._record(cls.__name__, result.detach(), inputs, backward)
 
 
 def gradcheck(
@@ -228,28 +230,32 @@ def gradcheck(
     weights = random.standard_normal(result.shape)
     cotangent = _core.tensor(np.asarray(weights), dtype=result.dtype, device=result.device)
     before = [x.grad for x in checked]
-    for x in checked:
-        x.grad = None
-    result.backward(cotangent)
-    analytical = [
-        np.zeros(x.shape) if x.grad is None else x.grad.cpu().numpy().copy() for x in checked
-    ]
-    for x, grad in zip(checked, before):
-        x.grad = grad
+    try:
+        for x in checked:
+            x.grad = None
+        result.backward(cotangent)
+        analytical = [
+            np.zeros(x.shape) if x.grad is None else x.grad.cpu().numpy().copy() for x in checked
+        ]
+    finally:
+        for x, grad in zip(checked, before):
+            x.grad = grad
+
+    def moved(x: Tensor, start: typing.Any, place: tuple[int, ...], step: float) -> float:
+        """The weighted sum of the results with one element of x moved by `step`."""
+        values = start.copy()
+        values[place] += step
+        with no_grad():
+            try:
+                x.copy_(_core.tensor(values))
+                return float((function(*arguments).cpu().numpy() * weights).sum())
+            finally:
+                x.copy_(_core.tensor(start))
 
     for number, x in enumerate(checked):
         start = x.detach().clone().cpu().numpy()
         for place in np.ndindex(*x.shape):
-            sides = []
-            for sign in (1, -1):
-                moved = start.copy()
-                moved[place] += sign * eps
-                with no_grad():
-                    x.copy_(_core.tensor(moved))
-                    sides.append(float((function(*arguments).cpu().numpy() * weights).sum()))
-            with no_grad():
-                x.copy_(_core.tensor(start))
-            numerical = (sides[0] - sides[1]) / (2 * eps)
+            numerical = (moved(x, start, place, eps) - moved(x, start, place, -eps)) / (2 * eps)
             got = float(analytical[number][place])
             if not abs(got - numerical) <= atol + rtol * abs(numerical):
                 if not raise_exception:

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "bindings.h"
+#include "gnn/core/tensor_impl.h"
 
 namespace gnn::python {
 namespace {
@@ -37,17 +38,68 @@ Tensor record_python(const std::string& op, const Tensor& result, const std::vec
       });
 }
 
+/// A Python function as a hook. Copies, which backward() makes without the GIL, share it.
+class PythonHook {
+ public:
+  using Function = std::function<nb::object(const Tensor&)>;
+
+  explicit PythonHook(nb::handle function)
+      : object_(function.ptr()), call_(std::make_shared<const Function>(nb::cast<Function>(function))) {}
+
+  Tensor operator()(const Tensor& grad) const {
+    const nb::gil_scoped_acquire acquired;
+    const nb::object result = (*call_)(grad);
+    std::optional<Tensor> replacement;
+    if (!result.is_none() && !nb::try_cast(result, replacement, false)) {
+      const std::string got = nb::str(result.type().attr("__name__")).c_str();
+      throw nb::type_error(("a hook returns a tensor or None, got " + got).c_str());
+    }
+    return or_undefined(replacement);
+  }
+  /// The Python function, when nothing else holds this hook.
+  PyObject* owned() const { return call_.use_count() == 1 ? object_ : nullptr; }
+
+ private:
+  PyObject* object_;  // which call_ keeps alive, and takes the GIL for
+  std::shared_ptr<const Function> call_;
+};
+
 /// A hook of a tensor, which Python can take off again.
 struct HookHandle {
-  Tensor tensor;
+  std::weak_ptr<TensorImpl> tensor;
   std::optional<int> id;
   void remove() {
-    if (id) tensor.remove_hook(*id);
+    const std::shared_ptr<TensorImpl> impl = tensor.lock();
+    if (impl != nullptr && id) TensorAccess::wrap(impl).remove_hook(*id);
     id.reset();
   }
 };
 
+/// The tensor of a Python object when no other handle has it: then what it owns is the object's.
+Tensor* sole_handle(PyObject* self) {
+  if (!nb::inst_ready(self)) return nullptr;
+  Tensor* const tensor = nb::inst_ptr<Tensor>(self);
+  return TensorAccess::impl(*tensor).use_count() == 1 ? tensor : nullptr;
+}
+
 }  // namespace
+
+int traverse_tensor(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  const Tensor* const tensor = sole_handle(self);
+  if (tensor == nullptr) return 0;
+  for (const auto& [id, hook] : TensorAccess::impl(*tensor)->autograd.hooks) {
+    if (const auto* python = hook.target<PythonHook>(); python != nullptr) Py_VISIT(python->owned());
+  }
+  return 0;
+}
+
+int clear_tensor(PyObject* self) {
+  const Tensor* const tensor = sole_handle(self);
+  // Swapped first: what the functions own may look at the tensor when it goes.
+  if (tensor != nullptr) decltype(AutogradMeta::hooks)().swap(TensorAccess::impl(*tensor)->autograd.hooks);
+  return 0;
+}
 
 void bind_autograd(nb::module_& m) {
   m.def("is_grad_enabled", &grad_enabled, "True unless the tape is off in this thread.");
@@ -63,12 +115,12 @@ void bind_autograd(nb::module_& m) {
   nb::class_<Tensor> tensor = nb::borrow<nb::class_<Tensor>>(m.attr("Tensor"));
   tensor.def(
       "register_hook",
-      [](Tensor& self, std::function<std::optional<Tensor>(const Tensor&)> hook) {
-        const int id = self.register_hook(
-            [hook = std::move(hook)](const Tensor& grad) { return or_undefined(hook(grad)); });
-        return HookHandle{self, id};
+      [](Tensor& self, const nb::callable& hook) {
+        return HookHandle{TensorAccess::impl(self), self.register_hook(PythonHook(hook))};
       },
       "hook"_a,
+      nb::sig(
+          "def register_hook(self, hook: collections.abc.Callable[[Tensor], Tensor | None]) -> HookHandle"),
       "Calls hook(grad) whenever a backward() has completed the gradient of this leaf; a tensor that it "
       "returns "
       "replaces the gradient. Returns a handle with remove().\n\nRaises AutogradError unless it is a leaf "

@@ -31,8 +31,11 @@ using releases_gil = nb::call_guard<nb::gil_scoped_release>;
 void bind_errors(nb::module_& m);
 void bind_device(nb::module_& m);
 void bind_tensor(nb::module_& m);
-/// The buffer protocol of Tensor, for its class.
-PyType_Slot* buffer_slots();
+/// The buffer protocol of Tensor.
+int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept;
+/// Garbage collection of Tensor: cycles through its hooks, which often are methods of the module it is in.
+int traverse_tensor(PyObject* self, visitproc visit, void* arg);
+int clear_tensor(PyObject* self);
 void bind_exchange(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_indexing(nb::class_<Tensor>& tensor);
 void bind_operators(nb::module_& m, nb::class_<Tensor>& tensor);
@@ -71,6 +74,10 @@ inline double number_of(nb::handle object) {
   if (value == -1 && PyErr_Occurred() != nullptr) throw nb::python_error();
   return value;
 }
+
+/// The same for an element of a tensor. Throws ValueError for a whole number that int64 could hold and a
+/// double cannot: the functions that fill tensors take doubles.
+double element_of(nb::handle number, DType dtype);
 
 /// "none", "mean" or "sum"; throws ValueError for any other text.
 Reduction parse_reduction(const std::string& text);

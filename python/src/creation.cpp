@@ -22,6 +22,16 @@ TensorOptions options_of(std::optional<DType> dtype, const std::optional<DeviceL
   return {dtype.value_or(DType::float32), device ? device->get() : Device::cpu()};
 }
 
+double element_of(nb::handle number, DType dtype) {
+  const double value = number_of(number);
+  if (dtype == DType::int64 && PyLong_Check(number.ptr()) && !nb::int_(value).equal(number)) {
+    const std::string got = nb::str(number).c_str();
+    throw ValueError("expected a whole number that a double represents, got " + got +
+                     "; libgnn.tensor() takes any that int64 does");
+  }
+  return value;
+}
+
 Tensor with_grad(Tensor tensor, bool requires_grad) {
   if (requires_grad) tensor.set_requires_grad();
   return tensor;
@@ -32,24 +42,37 @@ namespace {
 using OptionalDType = std::optional<DType>;
 using OptionalDevice = std::optional<DeviceLike>;
 
-/// name(*size, dtype=None, device=None, requires_grad=False).
+/// name(*size, dtype=None, device=None, requires_grad=False), and name(size=(2, 3), ...).
 template <class Make>
 void def_sized(nb::module_& m, const char* name, Make make, const char* doc) {
-  const std::string signature =
-      std::string("def ") + name +
-      "(*size: int | collections.abc.Sequence[int], dtype: libgnn._core.dtype | None = None, "
-      "device: libgnn._core.device | str | None = None, requires_grad: bool = False) -> Tensor";
+  const std::string options =
+      "dtype: libgnn._core.dtype | None = None, device: libgnn._core.device | str | None = None, "
+      "requires_grad: bool = False) -> Tensor";
+  const std::string by_position =
+      std::string("def ") + name + "(*size: int | collections.abc.Sequence[int], " + options;
+  const std::string by_name =
+      std::string("def ") + name + "(*, size: int | collections.abc.Sequence[int], " + options;
+  const auto sized = [name, make](const nb::tuple& size, OptionalDType dtype, const OptionalDevice& device,
+                                  bool requires_grad) {
+    const Shape shape{std::span<const std::int64_t>(sizes_of(size, name))};
+    const TensorOptions tensor_options = options_of(dtype, device);
+    nb::gil_scoped_release released;
+    return with_grad(make(shape, tensor_options), requires_grad);
+  };
   m.def(
       name,
-      [name, make](const nb::args& size, OptionalDType dtype, const OptionalDevice& device,
-                   bool requires_grad) {
-        const Shape shape{std::span<const std::int64_t>(sizes_of(size, name))};
-        const TensorOptions options = options_of(dtype, device);
-        nb::gil_scoped_release released;
-        return with_grad(make(shape, options), requires_grad);
+      [sized](const nb::args& size, OptionalDType dtype, const OptionalDevice& device, bool requires_grad) {
+        return sized(size, dtype, device, requires_grad);
       },
       "size"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-      nb::sig(signature.c_str()), doc);
+      nb::sig(by_position.c_str()), doc);
+  m.def(
+      name,
+      [sized](const nb::object& size, OptionalDType dtype, const OptionalDevice& device, bool requires_grad) {
+        return sized(nb::make_tuple(size), dtype, device, requires_grad);
+      },
+      nb::kw_only(), "size"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      nb::sig(by_name.c_str()), doc);
 }
 
 /// name(input, dtype=None, device=None, requires_grad=False): None stands for the input's.
@@ -77,7 +100,8 @@ Tensor bind_arange(const nb::object& start, const nb::object& end, const nb::obj
   const bool whole = is_whole(start) && is_whole(end) && is_whole(step);
   const TensorOptions options =
       options_of(dtype ? dtype : OptionalDType(whole ? DType::int64 : DType::float32), device);
-  return with_grad(arange(number_of(start), number_of(end), number_of(step), options), requires_grad);
+  const auto number = [&](const nb::object& value) { return element_of(value, options.dtype); };
+  return with_grad(arange(number(start), number(end), number(step), options), requires_grad);
 }
 
 }  // namespace
@@ -116,19 +140,20 @@ void bind_creation(nb::module_& m) {
          const OptionalDevice& device, bool requires_grad) {
         const std::vector<std::int64_t> sizes = sizes_of(nb::make_tuple(size), "full");
         const OptionalDType chosen = dtype || !is_whole(fill_value) ? dtype : OptionalDType(DType::int64);
-        return with_grad(full(Shape(std::span<const std::int64_t>(sizes)), number_of(fill_value),
-                              options_of(chosen, device)),
-                         requires_grad);
+        const TensorOptions options = options_of(chosen, device);
+        const double value = element_of(fill_value, options.dtype);
+        return with_grad(full(Shape(std::span<const std::int64_t>(sizes)), value, options), requires_grad);
       },
       "size"_a, "fill_value"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
       "requires_grad"_a = false,
       "A new tensor with the same value everywhere. dtype: int64 for a whole number, else float32.");
   m.def(
       "full_like",
-      [](const Tensor& input, double fill_value, OptionalDType dtype, const OptionalDevice& device,
+      [](const Tensor& input, const nb::object& fill_value, OptionalDType dtype, const OptionalDevice& device,
          bool requires_grad) {
         const TensorOptions options{dtype.value_or(input.dtype()), device ? device->get() : input.device()};
-        return with_grad(full(input.shape(), fill_value, options), requires_grad);
+        const double value = element_of(fill_value, options.dtype);
+        return with_grad(full(input.shape(), value, options), requires_grad);
       },
       "input"_a, "fill_value"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
       "requires_grad"_a = false, "full() of the input's shape, dtype and device.");

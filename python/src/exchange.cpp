@@ -146,8 +146,10 @@ std::pair<int, int> dlpack_device(const Tensor& tensor) {
   return {device.is_cpu() ? nb::device::cpu::value : nb::device::cuda::value, device.index};
 }
 
+}  // namespace
+
 /// memoryview(tensor): by the array's own buffer, which is given the consumer's request.
-int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept {
   try {
     const auto& tensor = nb::cast<const Tensor&>(nb::handle(self));
     if (tensor.requires_grad() || tensor.device().is_cuda() || tensor.dtype() == DType::bfloat16)
@@ -164,6 +166,8 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   }
 }
 
+namespace {
+
 nb::object numpy() {
   return nb::module_::import_("numpy");
 }
@@ -172,22 +176,26 @@ bool is_numpy_array(const nb::object& object) {
   return PyObject_IsInstance(object.ptr(), numpy().attr("ndarray").ptr()) == 1;
 }
 
-/// What NumPy calls it; bfloat16, which NumPy lacks, is made from float32.
-const char* numpy_name(DType dtype) {
-  return dtype == DType::bfloat16 ? "float32" : name_of(dtype).data();
+/// The dtype that NumPy calls by this name.
+std::optional<DType> dtype_named(const std::string& name) {
+  for (const TypeCode& known : type_codes)
+    if (name == name_of(known.dtype)) return known.dtype;
+  return std::nullopt;
 }
 
-/// The dtype that data gets which names none: NumPy's own for its arrays, libgnn's defaults for Python's
-/// numbers.
-const char* default_name(const nb::object& array, bool from_numpy) {
-  const std::string name = nb::cast<std::string>(array.attr("dtype").attr("name"));
-  if (name == "bool") return "uint8";
-  if (name == "float64" && !from_numpy) return "float32";
-  for (const TypeCode& type : type_codes)
-    if (name == name_of(type.dtype)) return numpy_name(type.dtype);
+/// The dtype in which an array's elements are taken over: its own, uint8 for bools; for numbers that libgnn
+/// has no dtype for, the one that is asked for.
+DType element_type(const nb::object& array, std::optional<DType> wanted) {
+  const nb::object type = array.attr("dtype");
+  const std::string name = nb::cast<std::string>(type.attr("name"));
+  if (name == "bool") return DType::uint8;
+  if (const std::optional<DType> known = dtype_named(name)) return *known;
+  const std::string kind = nb::cast<std::string>(type.attr("kind"));
+  const bool number = kind == "i" || kind == "u" || kind == "f";
+  if (number && wanted) return *wanted == DType::bfloat16 ? DType::float32 : *wanted;
   throw DTypeError(
-      "tensor: expected elements of float32, float64, float16, int32, int64, uint8 or bool, got " + name +
-      "; name a dtype, as in tensor(data, dtype=libgnn.int64)");
+      "tensor: expected float32, float64, float16, int32, int64, uint8 or bool, got elements of " + name +
+      (number ? "; name a dtype to convert to, as in tensor(data, dtype=libgnn.int64)" : ""));
 }
 
 Tensor copied(const nb::object& data, std::optional<DType> dtype, const std::optional<DeviceLike>& device) {
@@ -200,18 +208,20 @@ Tensor copied(const nb::object& data, std::optional<DType> dtype, const std::opt
     return converted.is_same(source) ? clone(source) : converted;
   }
   const nb::object array = numpy().attr("asarray")(data);
-  // A list of arrays or tensors is as good as one of numbers.
-  const bool from_numpy = is_numpy_array(data) || PyObject_HasAttrString(data.ptr(), "__array__") == 1;
-  const char* const name = dtype ? numpy_name(*dtype) : default_name(array, from_numpy);
-  // A name names the native byte order. order="C" keeps arrays of no dimensions as they are.
-  const nb::object prepared = numpy().attr("asarray")(array, "dtype"_a = name, "order"_a = "C");
+  // Converted by NumPy only where libgnn lacks the dtype, so that the rules of conversions are libgnn's. A
+  // name names the native byte order; order="C" keeps arrays of no dimensions as they are.
+  const DType element = element_type(array, dtype);
+  const nb::object prepared =
+      numpy().attr("asarray")(array, "dtype"_a = name_of(element).data(), "order"_a = "C");
   const auto view = nb::cast<nb::ndarray<nb::ro>>(prepared);
-  const DType element = from_dlpack_type("tensor", view.dtype());
+  // A list of arrays or tensors is as good as one of numbers, whose floats are float32.
+  const bool from_numpy = is_numpy_array(data) || PyObject_HasAttrString(data.ptr(), "__array__") == 1;
+  const DType chosen = dtype ? *dtype : element == DType::float64 && !from_numpy ? DType::float32 : element;
   const Shape shape = shape_of(view);
   const Device target = device ? device->get() : Device::cpu();
   nb::gil_scoped_release released;
-  const Tensor tensor = detail::from_host(view.data(), view.size(), shape, element, target);
-  return dtype ? to(tensor, *dtype) : tensor;
+  const Tensor tensor = detail::from_host(view.data(), view.size(), shape, element, Device::cpu());
+  return to(to(tensor, chosen), target);
 }
 
 Tensor adopt_numpy(const char* op, const nb::object& array) {
@@ -219,34 +229,47 @@ Tensor adopt_numpy(const char* op, const nb::object& array) {
     const std::string got = nb::str(array.type().attr("__name__")).c_str();
     throw nb::type_error((std::string(op) + ": expected a numpy.ndarray, got " + got).c_str());
   }
-  if (!nb::cast<bool>(array.attr("flags").attr("writeable")))
-    throw ValueError(
-        std::string(op) +
-        ": the array is read-only, and a tensor on its memory could be written to; libgnn.tensor(array) "
-        "copies");
   const std::string name = nb::cast<std::string>(array.attr("dtype").attr("name"));
   const bool native = nb::cast<bool>(array.attr("dtype").attr("isnative"));
-  AnyArray view;
-  if (!native || !nb::try_cast(array, view, false))
+  if (!native || !dtype_named(name))
     throw DTypeError(
         std::string(op) +
         ": expected float32, float64, float16, int32, int64 or uint8 in native byte order, got " + name +
         (native ? "" : " in the other byte order") + "; convert it with astype()");
+  const nb::object flags = array.attr("flags");
+  AnyArray view;
+  if (!nb::cast<bool>(flags.attr("writeable")) || !nb::cast<bool>(flags.attr("aligned")) ||
+      !nb::try_cast(array, view, false))
+    throw ValueError(std::string(op) +
+                     ": expected an array that is writeable and aligned, as a tensor on its memory is; "
+                     "libgnn.tensor(array) copies");
   return adopt(op, std::move(view));
 }
 
-Tensor from_dlpack(const nb::object& object) {
-  AnyArray array;
-  if (!nb::hasattr(object, "__dlpack__")) {
+/// What object.__dlpack__() gives. Its errors are passed on.
+nb::object dlpack_capsule(const nb::object& object) {
+  if (PyObject_HasAttrString(object.ptr(), "__dlpack__") == 0) {
     const std::string got = nb::str(object.type().attr("__name__")).c_str();
     throw nb::type_error(("from_dlpack: expected an object with __dlpack__, got " + got).c_str());
   }
-  if (!nb::try_cast(object, array, false)) {
+  const nb::object method = object.attr("__dlpack__");
+  try {
+    return method("max_version"_a = nb::make_tuple(1, 0));
+  } catch (nb::python_error& error) {
+    // Libraries older than that argument.
+    if (!error.matches(PyExc_TypeError)) throw;
+  }
+  return method();
+}
+
+Tensor from_dlpack(const nb::object& object) {
+  // The capsule, not the object: nanobind marks it as used, so that none is taken twice.
+  const nb::object capsule = dlpack_capsule(object);
+  AnyArray array;
+  if (!PyCapsule_CheckExact(capsule.ptr()) || !nb::try_cast(capsule, array, false)) {
     const std::string got = nb::str(object.type().attr("__name__")).c_str();
     throw nb::type_error(
-        ("from_dlpack: the " + got +
-         " cannot be exported for reading and writing (it is read-only, or requires a gradient)")
-            .c_str());
+        ("from_dlpack: the " + got + "'s __dlpack__ gave nothing that can be read and written").c_str());
   }
   return adopt("from_dlpack", std::move(array));
 }
@@ -273,12 +296,6 @@ Tensor as_tensor(const nb::object& data, std::optional<DType> dtype,
 
 }  // namespace
 
-PyType_Slot* buffer_slots() {
-  static std::array<PyType_Slot, 2> slots{PyType_Slot{Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)},
-                                          PyType_Slot{0, nullptr}};
-  return slots.data();
-}
-
 void bind_exchange(nb::module_& m, nb::class_<Tensor>& tensor) {
   tensor.def(
       "numpy", &to_numpy, nb::sig("def numpy(self) -> numpy.typing.NDArray[typing.Any]"),
@@ -299,24 +316,26 @@ void bind_exchange(nb::module_& m, nb::class_<Tensor>& tensor) {
       "tensor",
       [](const nb::object& data, std::optional<DType> dtype, const std::optional<DeviceLike>& device,
          bool requires_grad) { return with_grad(copied(data, dtype, device), requires_grad); },
-      "data"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      "data"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false,
       "A new tensor with a copy of the data: a number, nested lists of them, a NumPy array, a tensor.\n\n"
       "dtype: by default a NumPy array's own; float32 for Python's floats, int64 for ints, uint8 for bools.\n"
       "Raises ValueError for lists of different lengths, TypeError for what are no numbers.");
-  m.def("as_tensor", &as_tensor, "data"_a, "dtype"_a = nb::none(), "device"_a = nb::none(),
+  m.def("as_tensor", &as_tensor, "data"_a.none(), "dtype"_a = nb::none(), "device"_a = nb::none(),
         "The data as a tensor, on the same memory where that is possible, else as tensor() does.");
   m.def(
-      "from_numpy", [](const nb::object& array) { return adopt_numpy("from_numpy", array); }, "array"_a,
-      nb::sig("def from_numpy(array: numpy.typing.NDArray[typing.Any]) -> Tensor"),
+      "from_numpy", [](const nb::object& array) { return adopt_numpy("from_numpy", array); },
+      "array"_a.none(), nb::sig("def from_numpy(array: numpy.typing.NDArray[typing.Any]) -> Tensor"),
       "A tensor on the memory of a NumPy array: changes of one are seen in the other.\n\n"
       "Raises ValueError for an array that is not contiguous or read-only, TypeError for dtypes that libgnn "
       "lacks.");
-  m.def("from_dlpack", &from_dlpack, "object"_a, nb::sig("def from_dlpack(object: typing.Any) -> Tensor"),
+  m.def("from_dlpack", &from_dlpack, "object"_a.none(),
+        nb::sig("def from_dlpack(object: typing.Any) -> Tensor"),
         "A tensor on the memory of an array of another library (PyTorch, JAX, CuPy, NumPy), by its "
         "__dlpack__.\n\n"
-        "Raises ValueError for one that is not contiguous, TypeError for a dtype that libgnn lacks, one that "
-        "is "
-        "read-only or requires a gradient, DeviceError for a device that libgnn cannot use.");
+        "Raises ValueError for one that is not contiguous, TypeError for a dtype that libgnn lacks and one "
+        "that "
+        "is read-only, DeviceError for a device that libgnn cannot use, and whatever __dlpack__ raises.");
 }
 
 }  // namespace gnn::python

@@ -52,6 +52,7 @@ void def_update(nb::class_<Tensor>& tensor, const char* method, const char* op, 
     tensor.def(
         name,
         [method, binary](Tensor& self, const Tensor& other) -> Tensor& {
+          check_in_place(self, method);
           check_source(other, method);
           return update(self, method, [&](const Tensor& x) { return binary(x, other); });
         },
@@ -65,8 +66,9 @@ void def_update(nb::class_<Tensor>& tensor, const char* method, const char* op, 
   }
 }
 
-Tensor& fill_in_place(Tensor& self, double value) {
-  check_in_place(self, "fill_");
+Tensor& fill_in_place(Tensor& self, const char* op, double value) {
+  check_in_place(self, op);
+  const nb::gil_scoped_release released;
   fill(self, value);
   return self;
 }
@@ -89,10 +91,15 @@ void bind_in_place(nb::class_<Tensor>& tensor) {
       },
       "source"_a, itself, releases_gil(),
       "Copies the elements of a tensor of the same shape, of any dtype and device; returns itself.");
-  tensor.def("fill_", &fill_in_place, "value"_a, itself, releases_gil(),
-             "Sets every element; returns itself.");
   tensor.def(
-      "zero_", [](Tensor& self) -> Tensor& { return fill_in_place(self, 0); }, itself, releases_gil(),
+      "fill_",
+      [](Tensor& self, nb::handle value) -> Tensor& {
+        return fill_in_place(self, "fill_", element_of(value, self.dtype()));
+      },
+      "value"_a, itself, nb::sig("def fill_(self, value: float) -> Tensor"),
+      "Sets every element; returns itself.");
+  tensor.def(
+      "zero_", [](Tensor& self) -> Tensor& { return fill_in_place(self, "zero_", 0); }, itself,
       "Sets every element to 0; returns itself.");
   tensor.def(
       "clamp_",

@@ -8,11 +8,10 @@ namespace {
 
 [[noreturn]] void refuse(nb::handle index) {
   const std::string got = nb::repr(index).c_str();
-  throw nb::index_error(
-      ("a tensor is indexed by whole numbers and slices of its leading dimensions, with step 1 "
-       "(t[2], t[1, 3], t[10:20], t[0, 5:]), which share its memory; got [" +
-       got + "]. For anything else index t.numpy() and make a tensor of the result")
-          .c_str());
+  throw IndexError(
+      "index: a tensor is indexed by whole numbers and slices of its leading dimensions, with step 1 "
+      "(t[2], t[1, 3], t[10:20], t[0, 5:]), which share its memory; got [" +
+      got + "]. For anything else index t.numpy() and make a tensor of the result");
 }
 
 bool is_whole_slice(nb::handle index) {
@@ -76,7 +75,7 @@ Tensor at(const Tensor& tensor, nb::handle index) {
 
 void bind_indexing(nb::class_<Tensor>& tensor) {
   tensor.def(
-      "__getitem__", [](const Tensor& self, nb::handle index) { return at(self, index); }, "index"_a,
+      "__getitem__", [](const Tensor& self, nb::handle index) { return at(self, index); }, "index"_a.none(),
       nb::sig("def __getitem__(self, index: int | slice | types.EllipsisType | "
               "tuple[int | slice | types.EllipsisType, ...]) -> Tensor"),
       "A view of some of the leading dimensions: t[2], t[1, 3], t[10:20], t[0, 5:]. Differentiable.\n\n"
@@ -90,11 +89,15 @@ void bind_indexing(nb::class_<Tensor>& tensor) {
         nb::object target = nb::cast(at(whole.detach(), index));
         if (nb::isinstance<Tensor>(value)) {
           target.attr("copy_")(value);
-        } else {
+        } else if (PyNumber_Check(value.ptr()) && !PySequence_Check(value.ptr())) {
           target.attr("fill_")(value);
+        } else {
+          const std::string got = nb::str(value.type().attr("__name__")).c_str();
+          throw nb::type_error(
+              ("t[...] = value: expected a tensor or a number, got " + got + "; see libgnn.tensor").c_str());
         }
       },
-      "index"_a, "value"_a,
+      "index"_a.none(), "value"_a.none(),
       nb::sig("def __setitem__(self, index: int | slice | types.EllipsisType | "
               "tuple[int | slice | types.EllipsisType, ...], value: Tensor | float) -> None"),
       "Copies a tensor of that shape, or a number, there, in place. Raises as copy_ does.");

@@ -60,6 +60,15 @@ const std::array binary{
     Binary{"minimum", &minimum, &minimum, nullptr, "The smaller of input and other; NaN if one is"},
 };
 
+/// NumPy would take the tensor for an array and compute without gradients.
+nb::object refuse_array(const Tensor&, nb::handle other) {
+  if (!nb::hasattr(other, "__array_ufunc__") || !nb::hasattr(other, "__array_interface__"))
+    throw nb::next_overload();
+  throw nb::type_error(
+      "a tensor and a NumPy array have no arithmetic in common; make a tensor of the array by "
+      "libgnn.from_numpy(array), or an array of the tensor by tensor.numpy()");
+}
+
 void bind_arithmetic(nb::module_& m, nb::class_<Tensor>& tensor) {
   for (const Unary& op : unary) {
     m.def(op.name, op.function, "input"_a, releases_gil(), op.doc);
@@ -89,6 +98,11 @@ void bind_arithmetic(nb::module_& m, nb::class_<Tensor>& tensor) {
       return op.left == nullptr ? op.right(self, other) : op.left(other, self);
     };
     tensor.def(reflected.c_str(), from_left, "other"_a, nb::is_operator(), releases_gil());
+    for (const std::string& name : {direct, reflected})
+      tensor.def(
+          name.c_str(), &refuse_array, "other"_a, nb::is_operator(),
+          nb::sig(("def " + name + "(self, other: numpy.typing.NDArray[typing.Any]) -> typing.NoReturn")
+                      .c_str()));
   }
 
   const auto bounded = [](const Tensor& x, std::optional<double> min, std::optional<double> max) {
@@ -141,8 +155,13 @@ void bind_comparisons(nb::module_& m, nb::class_<Tensor>& tensor) {
   tensor.def("any", &any, releases_gil(), any_doc);
 }
 
-std::pair<Tensor, Tensor> max_and_index(const Tensor& x, std::int64_t dim, bool keepdim) {
-  return {max(x, dim, keepdim), argmax(x, dim, keepdim)};
+/// max(values=..., indices=...), a named tuple.
+nb::object max_and_index(const nb::object& named_tuple, const Tensor& x, std::int64_t dim, bool keepdim) {
+  auto both = [&] {
+    nb::gil_scoped_release released;
+    return std::pair(max(x, dim, keepdim), argmax(x, dim, keepdim));
+  }();
+  return named_tuple(std::move(both.first), std::move(both.second));
 }
 
 /// A function and a method of the same name: reductions over dim, by default over all dimensions.
@@ -162,11 +181,16 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
                 "The largest element over one dimension, several or all of them; NaN where there is one.");
   const auto max_of_all = [](const Tensor& x) { return max(x); };
   m.def("max", max_of_all, "input"_a, releases_gil(), "The largest element.");
-  m.def("max", &max_and_index, "input"_a, "dim"_a, "keepdim"_a = false, releases_gil(),
-        "The largest elements along a dimension and their indices.");
+  const nb::object named_tuple = nb::module_::import_("libgnn._max").attr("MaxResult");
+  const auto along_dim = [named_tuple](const Tensor& x, std::int64_t dim, bool keepdim) {
+    return max_and_index(named_tuple, x, dim, keepdim);
+  };
+  const char* const max_doc = "The largest elements along a dimension and their indices: (values, indices).";
+  m.def("max", along_dim, "input"_a, "dim"_a, "keepdim"_a = false,
+        nb::sig("def max(input: Tensor, dim: int, keepdim: bool = False) -> libgnn._max.MaxResult"), max_doc);
   tensor.def("max", max_of_all, releases_gil(), "The largest element.");
-  tensor.def("max", &max_and_index, "dim"_a, "keepdim"_a = false, releases_gil(),
-             "The largest elements along a dimension and their indices.");
+  tensor.def("max", along_dim, "dim"_a, "keepdim"_a = false,
+             nb::sig("def max(self, dim: int, keepdim: bool = False) -> libgnn._max.MaxResult"), max_doc);
   const char* const argmax_doc =
       "The index (int64) of the largest element along a dimension, of equal ones the first; without dim the "
       "index "

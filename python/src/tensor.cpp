@@ -1,6 +1,8 @@
 // The class libgnn.Tensor: what a tensor is, conversions, gradients. Indexing, operators and exchange with
 // NumPy are in files of their own.
 
+#include <array>
+
 #include "bindings.h"
 
 namespace gnn::python {
@@ -112,8 +114,29 @@ void bind_values(nb::class_<Tensor>& tensor) {
   tensor.def("tolist", &tolist, nb::sig("def tolist(self) -> typing.Any"),
              "The elements as nested lists, a scalar as a number; waits for the device.");
   tensor.def("__float__", [](const Tensor& self) { return self.item(); });
-  tensor.def("__int__", [](const Tensor& self) { return nb::int_(nb::float_(self.item())); });
-  tensor.def("__bool__", [](const Tensor& self) { return self.item() != 0; });
+  // int() of the number, which refuses NaN and infinity.
+  tensor.def("__int__", [](const Tensor& self) { return nb::int_(item(self)); });
+  tensor.def("__index__", [](const Tensor& self) {
+    if (is_floating(self.dtype()) || self.numel() != 1)
+      throw nb::type_error("only a tensor of one whole number is an index; see int(tensor)");
+    return nb::int_(item(self));
+  });
+  tensor.def("__bool__", [](const Tensor& self) {
+    if (self.numel() != 1)
+      throw ShapeError("bool: a tensor is true or false only when it has one element, got shape " +
+                       self.shape().to_string() + "; use len(tensor) or tensor.numel() to ask for elements");
+    return self.item() != 0;
+  });
+  tensor.def(
+      "__format__",
+      [](const nb::object& self, const nb::str& specification) {
+        const auto& value = nb::cast<const Tensor&>(self);
+        const nb::object number = value.dim() == 0 ? item(value) : nb::object(nb::str(self));
+        if (value.dim() != 0 && nb::len(specification) > 0)
+          throw nb::type_error("only a tensor without dimensions takes a format, as the number that it is");
+        return nb::steal<nb::str>(PyObject_Format(number.ptr(), specification.ptr()));
+      },
+      "specification"_a);
   tensor.def("__repr__", [](const nb::object& self) {
     return nb::str(nb::module_::import_("libgnn._repr").attr("tensor_repr")(self));
   });
@@ -209,8 +232,12 @@ void bind_gradients(nb::class_<Tensor>& tensor) {
 }  // namespace
 
 void bind_tensor(nb::module_& m) {
+  static std::array slots{PyType_Slot{Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)},
+                          PyType_Slot{Py_tp_traverse, reinterpret_cast<void*>(&traverse_tensor)},
+                          PyType_Slot{Py_tp_clear, reinterpret_cast<void*>(&clear_tensor)},
+                          PyType_Slot{0, nullptr}};
   nb::class_<Tensor> tensor(
-      m, "Tensor", nb::is_weak_referenceable(), nb::type_slots(buffer_slots()),
+      m, "Tensor", nb::is_weak_referenceable(), nb::type_slots(slots.data()),
       "An n-dimensional array on the CPU or a CUDA device, with reverse-mode gradients.\n\n"
       "Elements are row-major and contiguous, always. Views (reshape, indexing of leading dimensions) share "
       "memory "
