@@ -49,3 +49,15 @@ def device() -> str:
             pytest.fail(f"GNN_TEST_DEVICE is {name}, but {libgnn.cuda.reason()}")
         pytest.skip(libgnn.cuda.reason())
     return name
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The number of comparisons with PyTorch per function, where there were any."""
+    import parity_support
+
+    if not parity_support.COUNTS:
+        return
+    total = sum(parity_support.COUNTS.values())
+    terminalreporter.section(f"cases per function, compared with PyTorch: {total}")
+    for name, count in sorted(parity_support.COUNTS.items()):
+        terminalreporter.write_line(f"{name:24} {count:6}")
