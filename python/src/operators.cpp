@@ -61,12 +61,18 @@ const std::array binary{
 };
 
 /// NumPy would take the tensor for an array and compute without gradients.
-nb::object refuse_array(const Tensor&, nb::handle other) {
-  if (!nb::hasattr(other, "__array_ufunc__") || !nb::hasattr(other, "__array_interface__"))
-    throw nb::next_overload();
-  throw nb::type_error(
-      "a tensor and a NumPy array have no arithmetic in common; make a tensor of the array by "
-      "libgnn.from_numpy(array), or an array of the tensor by tensor.numpy()");
+void def_array_refusal(nb::class_<Tensor>& tensor, const std::string& symbol) {
+  tensor.def(
+      symbol.c_str(),
+      [](const Tensor&, nb::handle other) -> nb::object {
+        if (!nb::hasattr(other, "__array_function__")) throw nb::next_overload();
+        throw nb::type_error(
+            "a tensor and a NumPy array have no arithmetic in common; make a tensor of the array by "
+            "libgnn.from_numpy(array), or an array of the tensor by tensor.numpy()");
+      },
+      "other"_a, nb::is_operator(),
+      nb::sig(
+          ("def " + symbol + "(self, other: numpy.typing.NDArray[typing.Any]) -> typing.NoReturn").c_str()));
 }
 
 void bind_arithmetic(nb::module_& m, nb::class_<Tensor>& tensor) {
@@ -98,11 +104,8 @@ void bind_arithmetic(nb::module_& m, nb::class_<Tensor>& tensor) {
       return op.left == nullptr ? op.right(self, other) : op.left(other, self);
     };
     tensor.def(reflected.c_str(), from_left, "other"_a, nb::is_operator(), releases_gil());
-    for (const std::string& name : {direct, reflected})
-      tensor.def(
-          name.c_str(), &refuse_array, "other"_a, nb::is_operator(),
-          nb::sig(("def " + name + "(self, other: numpy.typing.NDArray[typing.Any]) -> typing.NoReturn")
-                      .c_str()));
+    def_array_refusal(tensor, direct);
+    def_array_refusal(tensor, reflected);
   }
 
   const auto bounded = [](const Tensor& x, std::optional<double> min, std::optional<double> max) {
@@ -141,6 +144,7 @@ void bind_comparisons(nb::module_& m, nb::class_<Tensor>& tensor) {
     const std::string symbol = std::string("__") + op.name + "__";
     tensor.def(symbol.c_str(), op.both, "other"_a, nb::is_operator(), releases_gil());
     tensor.def(symbol.c_str(), op.right, "other"_a, nb::is_operator(), releases_gil());
+    def_array_refusal(tensor, symbol);
   }
   // Defining __eq__ takes it away. As in PyTorch it is the object's, whatever its values.
   tensor.attr("__hash__") =

@@ -197,3 +197,61 @@ def test_softmax(torch: types.ModuleType, name: str, data: st.DataObject) -> Non
     ]
     theirs = getattr(torch, name)
     parity.check(torch, name, data.draw(st.sampled_from(forms)), lambda t: theirs(t, dim), [x], dtype, terms=shape[dim])
+
+
+COMPARISONS: dict[str, parity.Call] = {
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a != b,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+@parity.examples(60)
+@given(data=st.data())
+def test_comparisons(torch: types.ModuleType, name: str, data: st.DataObject) -> None:
+    """PyTorch's bool is libgnn's uint8."""
+    parity.COUNTS[name] += 1
+    dtype = data.draw(st.sampled_from(["float32", "float64", "float16", "int32", "int64", "uint8"]))
+    shape_a, shape_b = data.draw(broadcast_shapes())
+    low = 0 if dtype == "uint8" else -3
+    a = numpy.array(data.draw(parity.values(shape_a, low, grid=True)))
+    if "float" in dtype and data.draw(st.booleans()):
+        a.reshape(-1)[:1] = numpy.nan
+    ours = [libgnn.tensor(a, dtype=getattr(libgnn, dtype))]
+    theirs = [torch.tensor(a).to(getattr(torch, dtype))]
+    if data.draw(st.booleans()):
+        b = data.draw(parity.values(shape_b, low, grid=True))
+        ours.append(libgnn.tensor(b, dtype=getattr(libgnn, dtype)))
+        theirs.append(torch.tensor(b).to(getattr(torch, dtype)))
+    else:
+        # PyTorch takes -1 for 255 beside uint8, libgnn for -1.
+        number = data.draw(st.sampled_from([0, 1, 2, 0.5, 1.5] + [-1] * (dtype != "uint8")))
+        ours.append(number)
+        theirs.append(number)
+    forms = [COMPARISONS[name], getattr(libgnn, name), lambda x, y: getattr(x, name)(y)]
+    result = data.draw(st.sampled_from(forms))(*ours)
+    expected = getattr(torch, name)(*theirs)
+    assert result.dtype is libgnn.uint8 and not result.requires_grad
+    assert result.shape == tuple(expected.shape) and result.tolist() == expected.to(torch.uint8).tolist()
+    reflected = COMPARISONS[name](ours[1], ours[0])
+    assert reflected.tolist() == COMPARISONS[name](theirs[1], theirs[0]).to(torch.uint8).tolist()
+
+
+@parity.examples(60)
+@given(data=st.data())
+def test_all_any_equal(torch: types.ModuleType, data: st.DataObject) -> None:
+    dtype = data.draw(st.sampled_from(["float32", "float64", "int64", "uint8"]))
+    a = numpy.array(data.draw(parity.values(data.draw(parity.shapes(max_side=2)), 0, 1, grid=True)))
+    b = a.copy() if data.draw(st.booleans()) else data.draw(parity.values(a.shape, 0, 1, grid=True))
+    x, y = (libgnn.tensor(v, dtype=getattr(libgnn, dtype)) for v in (a, b))
+    p, q = (torch.tensor(v).to(getattr(torch, dtype)) for v in (a, b))
+    for name in ("all", "any"):
+        parity.COUNTS[name] += 1
+        expected = bool(getattr(torch, name)(p))
+        assert bool(getattr(x, name)()) is bool(getattr(libgnn, name)(x)) is expected
+    parity.COUNTS["equal"] += 1
+    assert libgnn.equal(x, y) is torch.equal(p, q)

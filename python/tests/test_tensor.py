@@ -138,28 +138,22 @@ def test_truth() -> None:
             bool(tensor)
 
 
-def test_comparison_is_refused_and_says_what_to_do() -> None:
+def test_comparison_with_what_is_no_tensor() -> None:
     x = libgnn.ones(2)
-    comparisons: list[typing.Callable[[typing.Any], typing.Any]] = [
-        lambda y: x == y,
-        lambda y: x != y,
-        lambda y: x < y,
-        lambda y: x <= y,
-        lambda y: x > y,
-        lambda y: x >= y,
-        lambda y: y == x,
-    ]
-    for compare in comparisons:
-        for other in (x, libgnn.ones(2), 1, None, "text", numpy.ones(2)):
-            with pytest.raises(TypeError, match="is_same"):
-                compare(other)
+    assert (x == None) is False and (x != None) is True and (x == "text") is False  # noqa: E711
+    for other in (None, "text", [1], 1j):
+        with pytest.raises(TypeError):
+            x < other
+    for compare in (lambda: x == numpy.ones(2), lambda: numpy.ones(2) == x, lambda: x < numpy.ones(2)):
+        with pytest.raises(TypeError, match="from_numpy"):
+            compare()
 
 
 def test_identity() -> None:
     x, y = libgnn.ones(2), libgnn.ones(2)
     assert x.is_same(x) and not x.is_same(y) and not x.is_same(x.detach())
     assert hash(x) == hash(x) and hash(x) != hash(y)
-    assert {x: 1, y: 2}[x] == 1 and x in {x} and any(x is t for t in [y, x])
+    assert {x: 1}[x] == 1 and x in {x} and any(x is t for t in [y, x])
     with pytest.raises(TypeError):
         x.is_same(None)
 
@@ -319,7 +313,7 @@ def test_shape_errors() -> None:
         (lambda: libgnn.zeros(0).argmax(), libgnn.ShapeError, "no largest element"),
         (lambda: x + x.double(), libgnn.DTypeError, "one dtype, got float32 and float64"),
         (lambda: x.half() + 1, libgnn.DTypeError, "float32 or float64, got float16"),
-        (lambda: libgnn.arange(3).sum(), libgnn.DTypeError, "sum: expected float32 or float64"),
+        (lambda: libgnn.arange(3).mean(), libgnn.DTypeError, "mean: expected float32 or float64"),
         (lambda: x + "a", TypeError, "unsupported operand"),
         (lambda: x + None, TypeError, "unsupported operand"),
         (lambda: [1] + x, TypeError, ""),
