@@ -1,6 +1,9 @@
 // gnn::Error and its kinds as Python exceptions that are libgnn's and, where there is one, the builtin of
 // that kind.
 
+#include <exception>
+#include <typeinfo>
+
 #include "bindings.h"
 
 namespace gnn::python {
@@ -17,6 +20,15 @@ nb::exception<E> bind_error(nb::module_& m, const char* name, const nb::object& 
 }  // namespace
 
 void bind_errors(nb::module_& m) {
+  // Of nanobind's casts: of an object whose class forgot to call Tensor.__init__, say.
+  nb::register_exception_translator([](const std::exception_ptr& error, void*) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::bad_cast&) {
+      PyErr_SetString(PyExc_TypeError,
+                      "an argument, or what a Python function returned, is of the wrong type");
+    }
+  });
   const auto builtin = [](PyObject* type) { return nb::borrow<nb::object>(type); };
   const nb::object error = bind_error<Error>(m, "Error", builtin(PyExc_RuntimeError),
                                              "Base of every exception that libgnn raises.");

@@ -207,12 +207,16 @@ Tensor copied(const nb::object& data, std::optional<DType> dtype, const std::opt
     const Tensor converted = to(to(source, target.dtype), target.device);
     return converted.is_same(source) ? clone(source) : converted;
   }
+  if (const std::optional<Tensor> numbers = tensor_of_numbers(data)) {
+    const DType own = numbers->dtype() == DType::float64 ? DType::float32 : numbers->dtype();
+    return to(to(*numbers, dtype.value_or(own)), device ? device->get() : Device::cpu());
+  }
   const nb::object array = numpy().attr("asarray")(data);
-  // Converted by NumPy only where libgnn lacks the dtype, so that the rules of conversions are libgnn's. A
-  // name names the native byte order; order="C" keeps arrays of no dimensions as they are.
+  // Converted by NumPy only where libgnn lacks the dtype, so that the rules of conversions are libgnn's. A name
+  // names the native byte order; C: row-major, A: aligned.
   const DType element = element_type(array, dtype);
   const nb::object prepared =
-      numpy().attr("asarray")(array, "dtype"_a = name_of(element).data(), "order"_a = "C");
+      numpy().attr("require")(array, name_of(element).data(), nb::make_tuple("C", "A"));
   const auto view = nb::cast<nb::ndarray<nb::ro>>(prepared);
   // A list of arrays or tensors is as good as one of numbers, whose floats are float32.
   const bool from_numpy = is_numpy_array(data) || PyObject_HasAttrString(data.ptr(), "__array__") == 1;

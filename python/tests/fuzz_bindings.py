@@ -228,13 +228,10 @@ class Fuzzer:
             arguments.append(self.anything())
         if self.random.random() < 0.02 and arguments:
             arguments.pop()
-        self.attempt(label, lambda: function(*arguments, **named), (arguments, named))
+        self.attempt(label, lambda: function(*arguments, **named), *arguments, named)
 
-    def attempt(self, label: str, function: typing.Callable[[], typing.Any], what: typing.Any) -> None:
-        try:
-            text = repr(what)[:2000]
-        except Exception:
-            text = "what cannot be printed"
+    def attempt(self, label: str, function: typing.Callable[[], typing.Any], *values: typing.Any) -> None:
+        text = ", ".join(describe(value) for value in values)
         os.write(self.log, f"{label} {text}\n".encode(errors="replace"))
         try:
             result = function()
@@ -260,7 +257,7 @@ class Fuzzer:
         """Views of a tensor in every form, used after it is gone."""
         tensor = self.tensor()
         for form in (lambda: tensor.numpy(), lambda: memoryview(tensor), lambda: tensor.__dlpack__(), lambda: iter(tensor)):
-            self.attempt("share", form, tensor.shape)
+            self.attempt("share", form, tensor)
         for view in self.kept:
             if isinstance(view, numpy.ndarray) and view.size and view.flags.writeable:
                 view.reshape(-1)[-1:] = view.reshape(-1)[:1]
@@ -283,15 +280,22 @@ class Fuzzer:
             elif action < 0.12:
                 name = self.pick(ATTRIBUTES)
                 target = self.tensor()
-                self.attempt(f"get {name}", lambda: getattr(target, name), target.shape)
+                self.attempt(f"get {name}", lambda: getattr(target, name), target)
                 value = self.anything()
-                self.attempt(f"set {name}", lambda: setattr(target, name, value), (target.shape, value))
+                self.attempt(f"set {name}", lambda: setattr(target, name, value), target, value)
             else:
                 label, function, signature, owner = self.pick(FUNCTIONS)
                 first = [self.tensor()] if owner is libgnn.Tensor else []
                 if owner is not None and owner is not libgnn.Tensor:
                     first = [self.pick([libgnn.device("cpu"), *[h for h in self.kept if isinstance(h, owner)]] or [None])]
                 self.call(label, function, signature, first)
+
+
+def describe(value: typing.Any) -> str:
+    try:
+        return repr(value)[:500]
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def parameters(signature: str) -> list[str]:

@@ -150,7 +150,7 @@ def test_tensor_copies_any_array(torch: types.ModuleType, name: str) -> None:
     frozen.flags.writeable = False
     arrays = [base, base.T, base[::2, 1::3], base[::-1], base[:, :0], frozen, record["b"]]
     arrays += [base.astype(numpy.dtype(name).newbyteorder()), numpy.broadcast_to(base[0], (3, 6))]
-    arrays += [numpy.asfortranarray(base), base[0, 0], base[..., None]]
+    arrays += [numpy.asfortranarray(base), base[0, 0], base[..., None], record["b"][:1], record["b"][2:3][0]]
     for data in arrays:
         tensor = libgnn.tensor(data)
         assert tensor.dtype is getattr(libgnn, name) and tensor.shape == data.shape

@@ -18,7 +18,7 @@ def test_random_calls(tmp_path: pathlib.Path) -> None:
     package = pathlib.Path(libgnn.__file__).parent.parent
     path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
     # One thread: the memory that threads reserve would count against the program's limit.
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "GNN_LEAK_WARNINGS": "1"}
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", str(script), str(log), str(PROGRAMS)],
         env=environment,
@@ -50,7 +50,7 @@ class Twice(libgnn.autograd.Function):
     def backward(ctx, grad): return grad * 2
 layer = Layer()
 Twice.apply(layer.weight).sum().backward()
-open_tape = Twice.apply(layer.weight)
+open_tape = (layer.weight * 2).tanh().sum()
 view = libgnn.ones(3).numpy()
 shared = libgnn.from_numpy(numpy.ones(3))
 kept = memoryview(libgnn.ones(3)), libgnn.ones(3).__dlpack__(), libgnn.device("cpu")
@@ -62,7 +62,7 @@ except ValueError as error:
     package = pathlib.Path(libgnn.__file__).parent.parent
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],
-        env={**os.environ, "PYTHONPATH": str(package)},
+        env={**os.environ, "PYTHONPATH": str(package), "GNN_LEAK_WARNINGS": "1"},
         capture_output=True,
         text=True,
     )

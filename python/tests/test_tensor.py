@@ -200,7 +200,9 @@ def test_a_subclass_that_forgets_init_is_an_error_not_a_crash() -> None:
         def __init__(self) -> None:
             pass
 
-    for use in (repr, len, lambda t: t.shape, lambda t: t + 1, memoryview, lambda t: t[0]):
+    uses = [repr, len, lambda t: t.shape, lambda t: t + 1, memoryview, lambda t: t[0]]
+    uses += [libgnn.tensor, libgnn.as_tensor, libgnn.from_dlpack, libgnn.relu, copy.deepcopy]
+    for use in uses:
         with pytest.raises((TypeError, BufferError)):
             use(Broken())
 
