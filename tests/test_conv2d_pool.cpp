@@ -121,6 +121,25 @@ TEST(Conv2dPoolCpu, BitwiseTheSameForAnyNumberOfThreads) {
   set_num_threads(before);
 }
 
+// Kernels have scratch memory for each thread of theirs: the caller's own threads must not count.
+TEST(Conv2dPoolCpu, MayBeCalledInAParallelRegion) {
+  const int before = num_threads();
+  set_num_threads(1);
+  constexpr int callers = 4;
+  const auto compute = [](const Case& c) {
+    return conv2d_pool(random_tensor(c.x, 1), random_weight(c), random_tensor({c.out}, 3), c.options)
+        .to_vector<float>();
+  };
+  for (const Case& c : cases) {
+    const std::vector<float> alone = compute(c);
+    std::vector<std::vector<float>> together(callers);
+#pragma omp parallel for num_threads(callers)
+    for (int i = 0; i < callers; ++i) together[static_cast<std::size_t>(i)] = compute(c);
+    for (const auto& result : together) EXPECT_EQ(result, alone);
+  }
+  set_num_threads(before);
+}
+
 TEST(Conv2dPoolErrors, NameWhatWasExpected) {
   const std::string small = message_of([] { conv2d_pool(zeros({1, 1, 3, 5}), zeros({1, 1, 3, 3})); });
   EXPECT_NE(small.find("conv2d_pool: 2 x 2 windows do not fit"), std::string::npos) << small;

@@ -321,7 +321,10 @@ def everything() -> typing.Iterator[tuple[str, typing.Any, str, typing.Any]]:
             if signatures is None or name in SKIPPED or member in SKIPPED:
                 continue
             for signature in signatures:
-                yield f"{name}.{member}" if owner is not None else name, function, signature[0], owner
+                if member == "__init__":
+                    yield f"{name}()", owner, signature[0].replace("self, ", "").replace("(self)", "()"), None
+                else:
+                    yield f"{name}.{member}" if owner is not None else name, function, signature[0], owner
 
 
 # What would change the program that tests: threads are for a test of their own.

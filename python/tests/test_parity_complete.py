@@ -14,7 +14,7 @@ WITHOUT_NUMBERS = {
     "set_num_threads get_num_threads manual_seed initial_seed get_rng_state set_rng_state",
     "set_float32_matmul_precision get_float32_matmul_precision set_conv2d_algorithm is_grad_enabled",
     "from_numpy from_dlpack no_grad enable_grad set_grad_enabled save load save_file load_file summary",
-    "chain Module Parameter",
+    "chain Module Parameter load_metadata sha256 training_picture write_training_picture",
 }
 EXEMPT = set(" ".join(WITHOUT_NUMBERS).split())
 

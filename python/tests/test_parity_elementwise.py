@@ -119,7 +119,7 @@ def broadcast_shapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @pytest.mark.parametrize("name", BINARY)
-@parity.examples(80)
+@parity.examples(60)
 @given(data=st.data())
 def test_binary(torch: types.ModuleType, name: str, data: st.DataObject) -> None:
     shape_a, shape_b = data.draw(broadcast_shapes())
@@ -169,7 +169,7 @@ def test_binary_with_a_number(torch: types.ModuleType, name: str, data: st.DataO
         )
 
 
-@parity.examples(80)
+@parity.examples(60)
 @given(data=st.data())
 def test_clamp(torch: types.ModuleType, data: st.DataObject) -> None:
     x = data.draw(parity.values(data.draw(parity.shapes())))
@@ -183,7 +183,7 @@ def test_clamp(torch: types.ModuleType, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@parity.examples(80)
+@parity.examples(60)
 @given(data=st.data())
 def test_softmax(torch: types.ModuleType, name: str, data: st.DataObject) -> None:
     shape = data.draw(parity.shapes(min_dims=1))

@@ -57,7 +57,7 @@ def convolution(draw: st.DrawFn) -> tuple[list[parity.Array], dict[str, typing.A
     return arrays, options, max(in_group * area, out_group * area, positions)
 
 
-@parity.examples(200)
+@parity.examples(150)
 @given(data=st.data())
 def test_conv2d(torch: types.ModuleType, data: st.DataObject) -> None:
     arrays, options, terms = data.draw(convolution())
@@ -69,7 +69,7 @@ def test_conv2d(torch: types.ModuleType, data: st.DataObject) -> None:
     )
 
 
-@parity.examples(200)
+@parity.examples(150)
 @given(data=st.data())
 def test_conv2d_pool(torch: types.ModuleType, data: st.DataObject) -> None:
     """PyTorch's is conv2d, relu and max_pool2d(2) one after the other."""
@@ -99,7 +99,7 @@ def images(draw: st.DrawFn, kernel: tuple[int, int], padding: tuple[int, int], d
     return draw(parity.values((*lead, *sides)))
 
 
-@parity.examples(200)
+@parity.examples(150)
 @given(data=st.data())
 def test_max_pool2d(torch: types.ModuleType, data: st.DataObject) -> None:
     """Also ties (a coarse grid): the first of equal elements gets the gradient, as in PyTorch.
@@ -130,7 +130,7 @@ def test_max_pool2d(torch: types.ModuleType, data: st.DataObject) -> None:
     )
 
 
-@parity.examples(200)
+@parity.examples(150)
 @given(data=st.data())
 def test_avg_pool2d(torch: types.ModuleType, data: st.DataObject) -> None:
     kernel_size = data.draw(pair(1, 4))

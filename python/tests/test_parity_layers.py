@@ -78,7 +78,7 @@ def test_linear(torch: types.ModuleType, data: st.DataObject) -> None:
     check_module(torch, "Linear", ours, theirs, x, dtype, terms)
 
 
-@parity.examples(100)
+@parity.examples(60)
 @given(data=st.data())
 def test_conv2d(torch: types.ModuleType, data: st.DataObject) -> None:
     groups = data.draw(st.sampled_from([1, 1, 2, 3]))

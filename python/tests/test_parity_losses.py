@@ -16,7 +16,7 @@ import parity_support as parity
 REDUCTIONS = ["none", "mean", "sum"]
 
 
-@parity.examples(300)
+@parity.examples(200)
 @given(data=st.data())
 def test_cross_entropy(torch: types.ModuleType, data: st.DataObject) -> None:
     samples, classes = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 7))
@@ -65,7 +65,7 @@ def test_cross_entropy_of_labels_out_of_range() -> None:
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
-@parity.examples(120)
+@parity.examples(80)
 @given(data=st.data())
 def test_elementwise_losses(torch: types.ModuleType, name: str, data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 5), max_size=4).map(tuple))

@@ -32,7 +32,7 @@ def extent(shape: tuple[int, ...], dims: typing.Any) -> int:
 
 
 @pytest.mark.parametrize("name", ["sum", "mean"])
-@parity.examples(120)
+@parity.examples(80)
 @given(data=st.data())
 def test_sum_and_mean(torch: types.ModuleType, name: str, data: st.DataObject) -> None:
     shape = data.draw(parity.shapes())
@@ -82,7 +82,7 @@ def distinct(data: st.DataObject, shape: tuple[int, ...]) -> parity.Array:
     return random.permutation(int(numpy.prod(shape))).reshape(shape) / 4.0
 
 
-@parity.examples(100)
+@parity.examples(70)
 @given(data=st.data())
 def test_amax_and_max(torch: types.ModuleType, data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 5), max_size=4).map(tuple))
@@ -97,7 +97,7 @@ def test_amax_and_max(torch: types.ModuleType, data: st.DataObject) -> None:
     )
 
 
-@parity.examples(100)
+@parity.examples(70)
 @given(data=st.data())
 def test_max_over_a_dimension_with_ties(torch: types.ModuleType, data: st.DataObject) -> None:
     """The first of equal elements is taken, as PyTorch does on the CPU, also for the gradient; NaN counts as
@@ -115,7 +115,7 @@ def test_max_over_a_dimension_with_ties(torch: types.ModuleType, data: st.DataOb
     assert indices.tolist() == torch.tensor(x).max(dim, keepdim)[1].tolist()
 
 
-@parity.examples(100)
+@parity.examples(70)
 @given(data=st.data())
 def test_argmax(torch: types.ModuleType, data: st.DataObject) -> None:
     parity.COUNTS["argmax"] += 1
@@ -144,7 +144,7 @@ def test_ties_of_all_elements_differ_on_purpose(torch: types.ModuleType) -> None
 
 
 @pytest.mark.parametrize("name", ["matmul", "mm"])
-@parity.examples(100)
+@parity.examples(70)
 @given(data=st.data())
 def test_matmul(torch: types.ModuleType, name: str, data: st.DataObject) -> None:
     n, k, m = (data.draw(st.integers(0, 9)) for _ in range(3))
@@ -159,7 +159,7 @@ def test_matmul(torch: types.ModuleType, name: str, data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize("name", ["linear", "linear_relu"])
-@parity.examples(100)
+@parity.examples(70)
 @given(data=st.data())
 def test_linear(torch: types.ModuleType, name: str, data: st.DataObject) -> None:
     lead = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
@@ -275,7 +275,7 @@ def test_tensors_with_other_contents(torch: types.ModuleType, name: str, data: s
         assert all(0 <= value < 1 for value in ours.reshape(-1).tolist())
 
 
-@parity.examples(100)
+@parity.examples(70)
 @given(data=st.data())
 def test_arange(torch: types.ModuleType, data: st.DataObject) -> None:
     whole = data.draw(st.booleans())
@@ -298,7 +298,7 @@ def test_arange(torch: types.ModuleType, data: st.DataObject) -> None:
     assert_same("arange", *results)
 
 
-@parity.examples(100)
+@parity.examples(70)
 @given(data=st.data())
 def test_tensor(torch: types.ModuleType, data: st.DataObject) -> None:
     shape = data.draw(parity.shapes(max_dims=3, max_side=3))
