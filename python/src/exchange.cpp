@@ -212,8 +212,8 @@ Tensor copied(const nb::object& data, std::optional<DType> dtype, const std::opt
     return to(to(*numbers, dtype.value_or(own)), device ? device->get() : Device::cpu());
   }
   const nb::object array = numpy().attr("asarray")(data);
-  // Converted by NumPy only where libgnn lacks the dtype, so that the rules of conversions are libgnn's. A name
-  // names the native byte order; C: row-major, A: aligned.
+  // Converted by NumPy only where libgnn lacks the dtype, so that the rules of conversions are libgnn's. A
+  // name names the native byte order; C: row-major, A: aligned.
   const DType element = element_type(array, dtype);
   const nb::object prepared =
       numpy().attr("require")(array, name_of(element).data(), nb::make_tuple("C", "A"));

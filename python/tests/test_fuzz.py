@@ -17,8 +17,9 @@ def test_random_calls(tmp_path: pathlib.Path) -> None:
     log = tmp_path / "calls"
     package = pathlib.Path(libgnn.__file__).parent.parent
     path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
-    # One thread: the memory that threads reserve would count against the program's limit.
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "GNN_LEAK_WARNINGS": "1"}
+    environment = {**os.environ, "PYTHONPATH": path, "GNN_LEAK_WARNINGS": "1"}
+    # What threads, CUDA's driver and an emulated device reserve would count against the program's memory limit.
+    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "GNN_EMULATION_DEVICES": "0"}
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", str(script), str(log), str(PROGRAMS)],
         env=environment,
