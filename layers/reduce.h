@@ -6,7 +6,8 @@
 #include "gnn/core/tensor.h"
 #include "gnn/kernels/axes.h"
 
-// Reductions of float32 and float64 tensors (sums: of integers, too) over axes: all of them by default, one (`sum(x, -1)`) or several
+// Reductions of float32 and float64 tensors (sums: of integers, too) over axes: all of them by default, one
+// (`sum(x, -1)`) or several
 // (`mean(x, {0, 2, 3})`). With `keepdim` reduced axes stay with size 1. All throw IndexError for an axis out
 // of range, ValueError for one named twice and DTypeError for other dtypes.
 
