@@ -79,8 +79,8 @@ inline double number_of(nb::handle object) {
 /// double cannot: the functions that fill tensors take doubles.
 double element_of(nb::handle number, DType dtype);
 
-/// A number of Python's own, or nested lists and tuples of them, as float64, int64, or uint8 of bools; nothing
-/// for other data.
+/// A number of Python's own, or nested lists and tuples of them, as float64, int64, or uint8 of bools;
+/// nothing for other data.
 std::optional<Tensor> tensor_of_numbers(nb::handle data);
 
 /// "none", "mean" or "sum"; throws ValueError for any other text.
