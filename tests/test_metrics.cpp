@@ -131,6 +131,7 @@ TEST(Metrics, Errors) {
   EXPECT_THROW(matrix.precision(-1), IndexError);
   EXPECT_THROW(matrix.add(ConfusionMatrix(2)), ValueError);
   EXPECT_THROW(ConfusionMatrix(0), ValueError);
+  EXPECT_THROW(ConfusionMatrix(std::int64_t{1} << 40), ValueError);
   EXPECT_THROW(ConfusionMatrix(2, {"only"}), ValueError);
 }
 

@@ -65,9 +65,14 @@ double accuracy(const Tensor& logits, const Tensor& labels) {
   return share(correct, std::ssize(expected));
 }
 
+namespace {
+constexpr std::int64_t max_classes = 32768;  // a matrix of 8 GiB
+}
+
 ConfusionMatrix::ConfusionMatrix(std::int64_t classes, std::vector<std::string> class_names)
     : classes_(classes), class_names_(std::move(class_names)) {
-  check<ValueError>(classes >= 1, "ConfusionMatrix: expected at least 1 class, got {}", classes);
+  check<ValueError>(classes >= 1 && classes <= max_classes,
+                    "ConfusionMatrix: expected 1 to {} classes, got {}", max_classes, classes);
   check<ValueError>(class_names_.empty() || std::ssize(class_names_) == classes,
                     "ConfusionMatrix: expected {} class names, got {}", classes, class_names_.size());
   if (class_names_.empty()) {

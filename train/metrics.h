@@ -21,8 +21,8 @@ GNN_API double accuracy(const Tensor& logits, const Tensor& labels);
 /// Counts how often each true class was predicted as which class.
 class GNN_API ConfusionMatrix {
  public:
-  /// `class_names`: for to_string(); by default "0", "1", …. Throws ValueError unless classes >= 1 and names
-  /// are none or one per class.
+  /// `class_names`: for to_string(); by default "0", "1", …. Throws ValueError unless there are 1 to 32768
+  /// classes, and names are none or one per class.
   explicit ConfusionMatrix(std::int64_t classes, std::vector<std::string> class_names = {});
 
   /// Counts a batch: `logits` [N, classes], `labels` int64 [N]. Waits for the device. Throws as accuracy();
