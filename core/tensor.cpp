@@ -229,7 +229,8 @@ void Tensor::set_grad(const Tensor& grad) {
     check<DeviceError>(grad.device() == device(), "set_grad: expected a tensor on {}, got {}", device(),
                        grad.device());
   }
-  meta.grad = grad;
+  // Without history, and never the tensor itself: through either it would keep itself alive.
+  meta.grad = grad.defined() && (grad.is_same(*this) || grad.requires_grad()) ? grad.detach() : grad;
 }
 
 int Tensor::register_hook(std::function<Tensor(const Tensor&)> hook) {

@@ -60,6 +60,18 @@ TEST_P(Autograd, TheLeafOwnsItsGradient) {
   EXPECT_EQ(seed.item(), 3);
 }
 
+TEST_P(Autograd, AGradientDoesNotKeepItsLeafAlive) {
+  const auto allocated = [] { return memory_stats(device()).allocated_bytes; };
+  const auto before = allocated();
+  for (const bool itself : {true, false}) {
+    Tensor x = leaf({1, 2});
+    x.set_grad(itself ? x : x * 2.0);
+    EXPECT_FALSE(x.grad().requires_grad());
+    x = {};
+    EXPECT_EQ(allocated(), before);
+  }
+}
+
 TEST_P(Autograd, NothingIsRecordedWithoutNeed) {
   const Tensor x = leaf({1});
   {

@@ -68,6 +68,16 @@ def test_grad_can_be_set_and_cleared() -> None:
         x.grad = [1, 2]
 
 
+def test_a_gradient_does_not_keep_its_tensor_alive() -> None:
+    before = libgnn.cuda.memory_stats("cpu")["allocated_bytes"]
+    for make in (lambda x: x, lambda x: x * 2, lambda x: x.reshape(-1)):
+        x = libgnn.ones(1000, requires_grad=True)
+        x.grad = make(x)
+        assert x.grad is not None and not x.grad.requires_grad and x.grad.shape == x.shape
+        del x
+        assert libgnn.cuda.memory_stats("cpu")["allocated_bytes"] == before
+
+
 def test_backward_adds_to_gradients() -> None:
     x = leaf(1, 2)
     for times in (1, 2, 3):
