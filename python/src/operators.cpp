@@ -9,6 +9,31 @@
 namespace gnn::python {
 namespace {
 
+/// A number of Python's as an operand. Unlike a double it is a whole number at the first attempt, too, before
+/// the overloads that refuse an operand.
+struct Number {
+  double value = 0;
+};
+
+}  // namespace
+}  // namespace gnn::python
+
+template <>
+struct nanobind::detail::type_caster<gnn::python::Number> {
+  NB_TYPE_CASTER(gnn::python::Number, const_name("float"))
+  bool from_python(handle src, std::uint32_t flags, cleanup_list*) noexcept {
+    const bool is_number = PyFloat_Check(src.ptr()) || PyLong_Check(src.ptr());
+    if (!is_number && (flags & cast_flags::convert) == 0) return false;
+    value.value = PyFloat_AsDouble(src.ptr());
+    if (value.value != -1 || PyErr_Occurred() == nullptr) return true;
+    PyErr_Clear();
+    return false;
+  }
+};
+
+namespace gnn::python {
+namespace {
+
 struct Unary {
   const char* name;
   Tensor (*function)(const Tensor&);
@@ -99,10 +124,11 @@ void bind_arithmetic(nb::module_& m, nb::class_<Tensor>& tensor) {
     const std::string direct = std::string("__") + op.symbol + "__";
     const std::string reflected = std::string("__r") + op.symbol + "__";
     tensor.def(direct.c_str(), op.both, "other"_a, nb::is_operator(), releases_gil());
-    tensor.def(direct.c_str(), op.right, "other"_a, nb::is_operator(), releases_gil());
-    const auto from_left = [op](const Tensor& self, double other) {
-      return op.left == nullptr ? op.right(self, other) : op.left(other, self);
+    const auto from_right = [op](const Tensor& self, Number other) { return op.right(self, other.value); };
+    const auto from_left = [op](const Tensor& self, Number other) {
+      return op.left == nullptr ? op.right(self, other.value) : op.left(other.value, self);
     };
+    tensor.def(direct.c_str(), from_right, "other"_a, nb::is_operator(), releases_gil());
     tensor.def(reflected.c_str(), from_left, "other"_a, nb::is_operator(), releases_gil());
     def_array_refusal(tensor, direct);
     def_array_refusal(tensor, reflected);
@@ -143,7 +169,8 @@ void bind_comparisons(nb::module_& m, nb::class_<Tensor>& tensor) {
     tensor.def(op.name, op.right, "other"_a, releases_gil(), doc.c_str());
     const std::string symbol = std::string("__") + op.name + "__";
     tensor.def(symbol.c_str(), op.both, "other"_a, nb::is_operator(), releases_gil());
-    tensor.def(symbol.c_str(), op.right, "other"_a, nb::is_operator(), releases_gil());
+    const auto from_right = [op](const Tensor& self, Number other) { return op.right(self, other.value); };
+    tensor.def(symbol.c_str(), from_right, "other"_a, nb::is_operator(), releases_gil());
     def_array_refusal(tensor, symbol);
   }
   // Defining __eq__ takes it away. As in PyTorch it is the object's, whatever its values.
