@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 import pytest
+from processes import started
 from samples import Failing, Given, Numbers, Unlucky, labels_of
 
 import libgnn
@@ -349,11 +350,10 @@ def test_the_interpreter_ends_while_batches_are_prepared(prefetch: int) -> None:
 
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_ctrl_c_ends_a_loop(prefetch: int) -> None:
-    with subprocess.Popen(
+    with started(
         [sys.executable, "-c", SLOW.format(prefetch=prefetch, rest="list(loop)")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "running\n"

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy
 import pytest
+from processes import started
 
 import libgnn
 
@@ -142,7 +143,7 @@ def test_the_weights_are_those_of_the_cpp_example(digits: str, optimizer: str) -
 
 def test_ctrl_c_stops_after_the_present_step(digits: str, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
-    with subprocess.Popen(
+    with started(
         [
             *(sys.executable, "-m", "libgnn", "train", "lenet", "--data", digits),
             *("--epochs", "100000", "--threads", "1", "--device", "cpu"),
@@ -150,7 +151,6 @@ def test_ctrl_c_stops_after_the_present_step(digits: str, tmp_path: Path) -> Non
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         assert process.stderr is not None
         for _ in range(3):

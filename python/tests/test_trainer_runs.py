@@ -12,6 +12,7 @@ import weakref
 
 import numpy
 import pytest
+from processes import started
 from training import loader, net, points
 
 import libgnn
@@ -77,11 +78,10 @@ except KeyboardInterrupt:
 def test_ctrl_c_ends_the_fit(validation: str) -> None:
     if validation == "loader":
         validation = "DataLoader(loader.dataset, batch_size=10)"
-    with subprocess.Popen(
+    with started(
         [sys.executable, "-c", CTRL_C.format(validation=validation)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "running\n"
