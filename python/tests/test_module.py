@@ -249,10 +249,12 @@ class TestConversion:
         assert layer.weight.dtype == libgnn.float32
 
     def test_a_device_that_is_not_there(self) -> None:
-        if libgnn.cuda.is_available():
-            pytest.skip("there is one")
+        beyond = libgnn.cuda.device_count()
         layer = nn.Linear(2, 2)
-        for move in (layer.cuda, lambda: layer.cuda(0), lambda: layer.to("cuda")):
+        moves = [lambda: layer.cuda(beyond), lambda: layer.to(f"cuda:{beyond}")]
+        if beyond == 0:
+            moves += [layer.cuda, lambda: layer.to("cuda")]
+        for move in moves:
             with pytest.raises(libgnn.DeviceError):
                 move()
         assert str(layer.weight.device) == "cpu"
