@@ -102,6 +102,23 @@ TEST_P(CapturedStepTest, ARecordingRunsTheFunctionOnce) {
   EXPECT_EQ(loop.calls, device().is_cuda() ? 2 : 5);
 }
 
+TEST_P(CapturedStepTest, AnExceptionOfTheFunctionsOwnPassesAndIsForgotten) {
+  struct Interrupted {};
+  int calls = 0;
+  Tensor sum = zeros({5}, {.device = device()});
+  CapturedStep step(device(), [&] {
+    if (++calls == 2) throw Interrupted{};
+    sum.copy_from(add(sum, 1.0));
+    return Tensor();
+  });
+  step();
+  EXPECT_THROW(step(), Interrupted);
+  EXPECT_EQ(calls, 2);
+  for (int i = 0; i < 3; ++i) step();
+  EXPECT_EQ(sum.to_vector<float>(), std::vector<float>(5, 4.0F));
+  EXPECT_EQ(step.replays(), device().is_cuda() ? 3 : 0) << step.reason();
+}
+
 TEST_P(CapturedStepTest, MoreStepsThanAreSentAtATime) {
   Generator generator(1);
   const auto draw = [&](bool capture) {

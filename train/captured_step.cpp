@@ -185,14 +185,17 @@ class CapturedStep::Impl {
     try {
       if (!recording_) record();
       replay();
-    } catch (const std::exception& error) {
-      // Nothing has run, and the host is as it was before. What the function throws by itself, it throws
-      // again.
+    } catch (...) {
+      // Nothing has run, and the host is as it was before.
       if (!grads.empty()) set_grads(options_.parameters, grads);
       recording_.reset();
       if (pool_) detail::forget_guard_bands(pool_->stream());
       pool_.reset();
-      reason_ = error.what();
+      try {
+        throw;
+      } catch (const Error& error) {
+        reason_ = error.what();
+      }  // anything else is the function's own affair, such as Ctrl-C in Python, and passes
       return step_();
     }
     misfits_ = 0;

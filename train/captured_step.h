@@ -66,7 +66,7 @@ class GNN_API CapturedStep {
 
   /// Makes one step. Returns what the function returns (anything, also an undefined tensor), with the values
   /// of this step: a replay's are in the recording's memory, where the next one overwrites them. Throws what
-  /// the function throws.
+  /// the function throws; after an exception of libgnn while recording, it is called again without.
   Tensor operator()();
   /// Forgets the recording, and why there was none; the next step records.
   void reset();

@@ -83,6 +83,9 @@ double element_of(nb::handle number, DType dtype);
 /// nothing for other data.
 std::optional<Tensor> tensor_of_numbers(nb::handle data);
 
+/// Without a copy where the data is a tensor, or an array, that is as it should be, else as tensor() does.
+Tensor as_tensor(const nb::object& data, std::optional<DType> dtype, const std::optional<DeviceLike>& device);
+
 /// "none", "mean" or "sum"; throws ValueError for any other text.
 Reduction parse_reduction(const std::string& text);
 

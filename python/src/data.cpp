@@ -5,6 +5,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/variant.h>
 
+#include <array>
 #include <memory>
 #include <tuple>
 #include <variant>
@@ -67,18 +68,36 @@ class Column {
   DType dtype_ = DType::float32;
 };
 
-/// A data set whose samples Python gives, one by one.
+/// A number as Python has it, else what as_tensor() makes of it. (bool, a subclass of int, is not a number.)
+Value value_of(const nb::object& object) {
+  if (PyFloat_CheckExact(object.ptr())) return nb::cast<double>(object);
+  if (!PyLong_CheckExact(object.ptr())) return as_tensor(object, std::nullopt, std::nullopt);
+  const std::int64_t number = PyLong_AsLongLong(object.ptr());
+  if (number == -1 && PyErr_Occurred() != nullptr) throw nb::python_error();
+  return number;
+}
+
+/// A data set whose samples Python gives, one by one: any object with len() and items.
 class PythonDataset final : public Dataset {
  public:
-  using Get = std::function<std::pair<Value, Value>(std::int64_t index)>;
-
-  PythonDataset(std::int64_t size, Get sample) : size_(size), sample_(std::move(sample)) {
-    if (size_ < 0) throw ValueError(fmt::format("Dataset: expected a length of at least 0, got {}", size_));
+  explicit PythonDataset(nb::object samples)
+      : samples_(std::move(samples)), size_(static_cast<std::int64_t>(nb::len(samples_))) {
     if (size_ == 0) return;
-    const auto [input, label] = sample_(0);
+    const auto [input, label] = sample(0);
     inputs_ = {"input", input};
     labels_ = {"label", label};
   }
+  /// Whoever gives the last handle away need not hold the GIL.
+  ~PythonDataset() override {
+    const nb::gil_scoped_acquire gil;
+    if (gil) {
+      samples_.reset();
+    } else {
+      samples_.release();
+    }
+  }
+  PythonDataset(const PythonDataset&) = delete;
+  PythonDataset& operator=(const PythonDataset&) = delete;
 
   std::int64_t size() const override { return size_; }
   Shape input_shape() const override { return inputs_.shape(); }
@@ -89,24 +108,46 @@ class PythonDataset final : public Dataset {
   void fill(std::span<const std::int64_t> indices, Tensor& inputs, Tensor& labels) override {
     const nb::gil_scoped_acquire gil;
     if (!gil) throw Error("DataLoader: the interpreter is shutting down");
-    const Loader::Preparing preparing;
-    // Python code may do anything, even start another loop over the loader that the indices belong to.
-    const std::vector<std::int64_t> numbers(indices.begin(), indices.end());
+    const Loader::Preparing preparing(*this);
     std::int64_t row = 0;
-    for (const std::int64_t number : numbers) {
-      const auto [input, label] = sample_(number);
-      inputs_.put(input, number, inputs, row);
-      labels_.put(label, number, labels, row);
+    for (const std::int64_t index : indices) {
+      const auto [input, label] = sample(index);
+      inputs_.put(input, index, inputs, row);
+      labels_.put(label, index, labels, row);
       ++row;
     }
   }
 
+  PyObject* samples() const { return samples_.ptr(); }
+
  private:
+  std::pair<Value, Value> sample(std::int64_t index) const {
+    const nb::object pair = samples_[nb::int_(index)];
+    const bool sequence = PyTuple_Check(pair.ptr()) || PyList_Check(pair.ptr());
+    const Py_ssize_t size = sequence ? PySequence_Size(pair.ptr()) : 0;
+    if (size != 2) {
+      const std::string what = nb::str(pair.type().attr("__name__")).c_str();
+      throw nb::type_error(fmt::format("expected dataset[{}] to be a pair (input, label), got a {}{}", index,
+                                       what, sequence ? fmt::format(" of {}", size) : "")
+                               .c_str());
+    }
+    return {value_of(pair[0]), value_of(pair[1])};
+  }
+
+  nb::object samples_;
   std::int64_t size_;
-  Get sample_;
   Column inputs_;
   Column labels_;
 };
+
+/// Garbage collection, as of Loader.
+int traverse_dataset(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (!nb::inst_ready(self)) return 0;
+  const auto* const python = dynamic_cast<const PythonDataset*>(nb::inst_ptr<Dataset>(self));
+  if (python != nullptr) Py_VISIT(python->samples());
+  return 0;
+}
 
 Sample sample_of(Dataset& dataset, std::int64_t index) {
   if (index < 0 || index >= dataset.size())
@@ -118,15 +159,17 @@ Sample sample_of(Dataset& dataset, std::int64_t index) {
 }
 
 void bind_datasets(nb::module_& m) {
-  nb::class_<Dataset>(m, "Dataset")
+  const std::array slots{PyType_Slot{Py_tp_traverse, reinterpret_cast<void*>(&traverse_dataset)},
+                         PyType_Slot{0, nullptr}};
+  nb::class_<Dataset>(m, "Dataset", nb::type_slots(slots.data()))
       .def("__len__", &Dataset::size)
       .def("sample", &sample_of, "index"_a, releases_gil());
   m.def(
       "python_dataset",
-      [](std::int64_t size, PythonDataset::Get sample) -> std::shared_ptr<Dataset> {
-        return std::make_shared<PythonDataset>(size, std::move(sample));
+      [](nb::object samples) -> std::shared_ptr<Dataset> {
+        return std::make_shared<PythonDataset>(std::move(samples));
       },
-      "size"_a, "sample"_a);
+      "samples"_a);
   m.def(
       "tensor_dataset",
       [](Tensor inputs, Tensor labels) {

@@ -6,6 +6,7 @@
 
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -53,6 +54,14 @@ bool is_contiguous(const nb::ndarray<nb::ro>& array) {
     expected *= static_cast<std::int64_t>(array.shape(i));
   }
   return true;
+}
+
+/// Whether its memory is like a tensor's: of a dtype that libgnn has, contiguous, aligned.
+bool is_like_a_tensor(const nb::ndarray<nb::ro>& array) {
+  const auto known = std::ranges::find_if(
+      type_codes, [&](const TypeCode& type) { return to_dlpack(type.dtype) == array.dtype(); });
+  return known != type_codes.end() && is_contiguous(array) &&
+         reinterpret_cast<std::uintptr_t>(array.data()) % size_of(known->dtype) == 0;
 }
 
 Shape shape_of(const nb::ndarray<nb::ro>& array) {
@@ -176,6 +185,11 @@ bool is_numpy_array(const nb::object& object) {
   return PyObject_IsInstance(object.ptr(), numpy().attr("ndarray").ptr()) == 1;
 }
 
+/// A number of NumPy's own, such as an element of an array.
+bool is_numpy_number(const nb::object& object) {
+  return PyObject_IsInstance(object.ptr(), numpy().attr("generic").ptr()) == 1;
+}
+
 /// The dtype that NumPy calls by this name.
 std::optional<DType> dtype_named(const std::string& name) {
   for (const TypeCode& known : type_codes)
@@ -211,21 +225,30 @@ Tensor copied(const nb::object& data, std::optional<DType> dtype, const std::opt
     const DType own = numbers->dtype() == DType::float64 ? DType::float32 : numbers->dtype();
     return to(to(*numbers, dtype.value_or(own)), device ? device->get() : Device::cpu());
   }
+  nb::ndarray<nb::ro> view;
+  const auto made_of = [&](DType element, DType chosen) {
+    const Shape shape = shape_of(view);
+    const Device target = device ? device->get() : Device::cpu();
+    nb::gil_scoped_release released;
+    return to(to(detail::from_host(view.data(), view.size(), shape, element, Device::cpu()), chosen), target);
+  };
+  const bool from_numpy = is_numpy_array(data) || is_numpy_number(data);
+  if (from_numpy && nb::try_cast(data, view, false) && is_like_a_tensor(view)) {
+    const DType element = from_dlpack_type("tensor", view.dtype());
+    return made_of(element, dtype.value_or(element));
+  }
   const nb::object array = numpy().attr("asarray")(data);
   // Converted by NumPy only where libgnn lacks the dtype, so that the rules of conversions are libgnn's. A
   // name names the native byte order; C: row-major, A: aligned.
   const DType element = element_type(array, dtype);
   const nb::object prepared =
       numpy().attr("require")(array, name_of(element).data(), nb::make_tuple("C", "A"));
-  const auto view = nb::cast<nb::ndarray<nb::ro>>(prepared);
+  view = nb::cast<nb::ndarray<nb::ro>>(prepared);
   // A list of arrays or tensors is as good as one of numbers, whose floats are float32.
-  const bool from_numpy = is_numpy_array(data) || PyObject_HasAttrString(data.ptr(), "__array__") == 1;
-  const DType chosen = dtype ? *dtype : element == DType::float64 && !from_numpy ? DType::float32 : element;
-  const Shape shape = shape_of(view);
-  const Device target = device ? device->get() : Device::cpu();
-  nb::gil_scoped_release released;
-  const Tensor tensor = detail::from_host(view.data(), view.size(), shape, element, Device::cpu());
-  return to(to(tensor, chosen), target);
+  const bool has_dtype = from_numpy || PyObject_HasAttrString(data.ptr(), "__array__") == 1;
+  return made_of(element, dtype                                     ? *dtype
+                          : element == DType::float64 && !has_dtype ? DType::float32
+                                                                    : element);
 }
 
 Tensor adopt_numpy(const char* op, const nb::object& array) {
@@ -278,7 +301,8 @@ Tensor from_dlpack(const nb::object& object) {
   return adopt("from_dlpack", std::move(array));
 }
 
-/// Without a copy where the data is a tensor, or an array, that is as it should be.
+}  // namespace
+
 Tensor as_tensor(const nb::object& data, std::optional<DType> dtype,
                  const std::optional<DeviceLike>& device) {
   const auto converted = [&](Tensor tensor) {
@@ -287,18 +311,11 @@ Tensor as_tensor(const nb::object& data, std::optional<DType> dtype,
     return to(tensor, target);
   };
   if (nb::isinstance<Tensor>(data)) return converted(nb::cast<Tensor>(data));
-  if (!is_numpy_array(data)) return copied(data, dtype, device);
   AnyArray view;
-  const bool shared = nb::cast<bool>(data.attr("flags").attr("writeable")) &&
-                      nb::cast<bool>(data.attr("flags").attr("c_contiguous")) &&
-                      nb::cast<bool>(data.attr("flags").attr("aligned")) &&
-                      nb::cast<bool>(data.attr("dtype").attr("isnative")) &&
-                      !(data.attr("dtype").attr("name").attr("__eq__")("bool").is(nb::bool_(true))) &&
-                      nb::try_cast(data, view, false);
-  return shared ? converted(adopt("as_tensor", std::move(view))) : copied(data, dtype, device);
+  if (is_numpy_array(data) && nb::try_cast(data, view, false) && is_like_a_tensor(nb::ndarray<nb::ro>(view)))
+    return converted(adopt("as_tensor", std::move(view)));
+  return copied(data, dtype, device);
 }
-
-}  // namespace
 
 void bind_exchange(nb::module_& m, nb::class_<Tensor>& tensor) {
   tensor.def(

@@ -4,8 +4,9 @@
 
 #include <nanobind/stl/shared_ptr.h>
 
-#include <algorithm>
+#include <array>
 #include <set>
+#include <utility>
 
 namespace gnn::python {
 namespace {
@@ -16,13 +17,32 @@ std::set<Loader*>& loaders() {
   return all;
 }
 
-thread_local int preparing = 0;  // Loader::Preparing of this thread
+thread_local const Dataset* preparing = nullptr;  // by Loader::Preparing of this thread
 
 /// One epoch of a loader.
 struct Loop {
+  nb::object owner;  // of the loader
   Loader& loader;
   DataLoader::Iterator batch;
 };
+
+// Garbage collection: cycles through a data set that has its own loader, or a loop over it. They have no
+// tp_clear, as such a cycle always goes through the data set, which Python can take apart.
+int traverse_loader(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (nb::inst_ready(self)) Py_VISIT(nb::inst_ptr<Loader>(self)->dataset());
+  return 0;
+}
+
+int traverse_loop(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (nb::inst_ready(self)) Py_VISIT(nb::inst_ptr<Loop>(self)->owner.ptr());
+  return 0;
+}
+
+std::array<PyType_Slot, 2> traversed_by(traverseproc traverse) {
+  return {PyType_Slot{Py_tp_traverse, reinterpret_cast<void*>(traverse)}, PyType_Slot{0, nullptr}};
+}
 
 using Pair = std::pair<Tensor, Tensor>;
 
@@ -39,14 +59,16 @@ std::optional<Pair> next_batch(Loop& loop) {
 
 }  // namespace
 
-Loader::Loader(std::shared_ptr<Dataset> dataset, const DataLoaderOptions& options)
-    : loader_(std::make_unique<DataLoader>(std::move(dataset), options)) {
+Loader::Loader(nb::handle dataset, const DataLoaderOptions& options) : dataset_(dataset.ptr()) {
+  auto samples = nb::cast<std::shared_ptr<Dataset>>(dataset);
+  samples_ = samples.get();
+  loader_ = std::make_unique<DataLoader>(std::move(samples), options);
   loaders().insert(this);
 }
 
 Loader::~Loader() {
   loaders().erase(this);
-  if (preparing > 0) {
+  if (preparing != nullptr) {
     // A thread cannot wait for its own end.
     std::thread([loader = std::move(loader_)]() mutable { loader.reset(); }).detach();
     return;
@@ -55,11 +77,9 @@ Loader::~Loader() {
   loader_.reset();
 }
 
-Loader::Preparing::Preparing() {
-  ++preparing;
-}
+Loader::Preparing::Preparing(const Dataset& dataset) : outer_(std::exchange(preparing, &dataset)) {}
 Loader::Preparing::~Preparing() {
-  --preparing;
+  preparing = outer_;
 }
 
 DataLoader& Loader::get() {
@@ -75,6 +95,11 @@ void Loader::close() {
 }
 
 Loader::Use::Use(Loader& loader) : loader_(loader) {
+  if (preparing == loader.samples_) {
+    throw Error(
+        "DataLoader: the data set uses the loader that is waiting for its next sample; give it a loader of "
+        "its own");
+  }
   const std::lock_guard lock(loader.mutex_);
   const std::thread::id self = std::this_thread::get_id();
   if (loader.uses_ > 0 && loader.user_ != self)
@@ -89,7 +114,9 @@ Loader::Use::~Use() {
 }
 
 void bind_loader(nb::module_& m) {
-  nb::class_<Loop>(m, "Loop")
+  const auto loop_slots = traversed_by(&traverse_loop);
+  const auto loader_slots = traversed_by(&traverse_loader);
+  nb::class_<Loop>(m, "Loop", nb::type_slots(loop_slots.data()))
       .def(
           "__iter__", [](nb::object self) { return self; }, nb::sig("def __iter__(self) -> Loop"))
       .def("__next__", [](Loop& self) {
@@ -99,19 +126,19 @@ void bind_loader(nb::module_& m) {
         if (!pair) throw nb::stop_iteration();
         return std::move(*pair);
       });
-  nb::class_<Loader>(m, "Loader")
+  nb::class_<Loader>(m, "Loader", nb::type_slots(loader_slots.data()))
       .def(
           "__init__",
-          [](Loader* self, std::shared_ptr<Dataset> dataset, std::int64_t batch_size, bool shuffle,
+          [](Loader* self, nb::handle_t<Dataset> dataset, std::int64_t batch_size, bool shuffle,
              std::uint64_t seed, bool drop_last, const DeviceLike& device, int prefetch,
              bool keep_on_device) {
-            new (self) Loader(std::move(dataset), {.batch_size = batch_size,
-                                                   .shuffle = shuffle,
-                                                   .seed = seed,
-                                                   .drop_last = drop_last,
-                                                   .device = device.get(),
-                                                   .prefetch = prefetch,
-                                                   .keep_on_device = keep_on_device});
+            new (self) Loader(dataset, {.batch_size = batch_size,
+                                        .shuffle = shuffle,
+                                        .seed = seed,
+                                        .drop_last = drop_last,
+                                        .device = device.get(),
+                                        .prefetch = prefetch,
+                                        .keep_on_device = keep_on_device});
           },
           "dataset"_a, "batch_size"_a, "shuffle"_a, "seed"_a, "drop_last"_a, "device"_a, "prefetch"_a,
           "keep_on_device"_a)
@@ -124,12 +151,16 @@ void bind_loader(nb::module_& m) {
           "epoch"_a)
       .def(
           "begin",
-          [](Loader& self) {
-            const nb::gil_scoped_release released;
-            const Loader::Use use(self);
-            return new Loop{self, self.get().begin()};
+          [](nb::handle_t<Loader> self) {
+            auto& loader = nb::cast<Loader&>(self);
+            const auto first = [&] {
+              const nb::gil_scoped_release released;
+              const Loader::Use use(loader);
+              return loader.get().begin();
+            };
+            return new Loop{nb::borrow(self), loader, first()};
           },
-          nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+          nb::rv_policy::take_ownership);
   // A thread that waits for the GIL when the interpreter ends would be torn out of the middle of its work.
   nb::module_::import_("atexit").attr("register")(nb::cpp_function([] {
     const std::set<Loader*> all = loaders();

@@ -12,7 +12,8 @@ namespace gnn::python {
 /// interpreter does.
 class Loader {
  public:
-  Loader(std::shared_ptr<Dataset> dataset, const DataLoaderOptions& options);
+  /// dataset: a Dataset of Python's. Throws what casting to it does, and what DataLoader does.
+  Loader(nb::handle dataset, const DataLoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -22,17 +23,24 @@ class Loader {
   /// Ends its thread and drops the data set; without effect when it is in use.
   void close();
 
-  /// While one of these is alive, its thread prepares a batch in Python. Garbage collection may take loaders
-  /// there, even the one whose batch it is.
+  /// The Python object that it keeps alive; nullptr when it is closed.
+  PyObject* dataset() const { return loader_ == nullptr ? nullptr : dataset_; }
+
+  /// While one of these is alive, its thread prepares a batch of samples that Python gives. Garbage
+  /// collection may take loaders there, even the one whose batch it is.
   class Preparing {
    public:
-    Preparing();
+    explicit Preparing(const Dataset& dataset);
     ~Preparing();
     Preparing(const Preparing&) = delete;
     Preparing& operator=(const Preparing&) = delete;
+
+   private:
+    const Dataset* outer_;
   };
 
-  /// The right of a thread to use the loader. Throws Error while another thread has it.
+  /// The right of a thread to use the loader. Throws Error while another thread has it, and in a data set
+  /// that the loader is taking a sample from: its thread cannot wait for itself.
   class Use {
    public:
     explicit Use(Loader& loader);
@@ -45,6 +53,8 @@ class Loader {
   };
 
  private:
+  PyObject* dataset_;       // which loader_ keeps alive
+  const Dataset* samples_;  // of dataset_
   std::unique_ptr<DataLoader> loader_;
   std::mutex mutex_;  // of what follows
   std::thread::id user_;

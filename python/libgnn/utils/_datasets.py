@@ -43,11 +43,11 @@ class Dataset(Generic[Sample]):
 
     def _samples(self) -> _core.Dataset:
         """What a loader takes the samples from."""
-        return _python_samples(self)
+        return _core.python_dataset(self)
 
     def _chosen(self, indices: Sequence[int]) -> _core.Dataset:
         """The same of those samples."""
-        return _python_samples(_Chosen(self, indices))
+        return _core.python_dataset(_Chosen(self, indices))
 
 
 class _Chosen:
@@ -62,26 +62,6 @@ class _Chosen:
         return self._dataset[self._indices[index]]
 
 
-def _value(value: Any) -> Any:
-    """A number or a tensor, as the loader takes them."""
-    if type(value) is int or type(value) is float or isinstance(value, Tensor):
-        return value
-    return _core.as_tensor(value)
-
-
-def _python_samples(dataset: Any) -> _core.Dataset:
-    def sample(index: int) -> tuple[Any, Any]:
-        pair = dataset[index]
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            what = type(pair).__name__
-            if isinstance(pair, (tuple, list)):
-                what += f" of {len(pair)}"
-            raise TypeError(f"expected dataset[{index}] to be a pair (input, label), got a {what}")
-        return _value(pair[0]), _value(pair[1])
-
-    return _core.python_dataset(len(dataset), sample)
-
-
 def samples_of(dataset: Any) -> _core.Dataset:
     """What a loader takes the samples of `dataset`, a Dataset or any sequence, from.
 
@@ -93,7 +73,7 @@ def samples_of(dataset: Any) -> _core.Dataset:
     for method in ("__len__", "__getitem__"):
         if not hasattr(dataset, method):
             raise TypeError(f"expected a data set, got {type(dataset).__name__}: it has no {method}")
-    return _python_samples(dataset)
+    return _core.python_dataset(dataset)
 
 
 def at(length: int, index: int) -> int:
@@ -160,7 +140,7 @@ class Subset(Dataset[Sample]):
     def _samples(self) -> _core.Dataset:
         if isinstance(self.dataset, Dataset):
             return self.dataset._chosen(self.indices)
-        return _python_samples(self)
+        return _core.python_dataset(self)
 
     def _chosen(self, indices: Sequence[int]) -> _core.Dataset:
         return Subset(self.dataset, [self.indices[index] for index in indices])._samples()
