@@ -5,16 +5,26 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <cstdlib>
+#include <limits>
 
 #include "gnn/core/backend.h"
 #include "gnn/core/check.h"
 #include "gnn/core/config.h"
+#include "gnn/core/cpu_quota.h"
 
 namespace gnn {
 namespace {
 
-// 0: not set; follow OpenMP (OMP_NUM_THREADS, else the number of cores).
-std::atomic<int> chosen_threads{0};
+std::atomic<int> chosen_threads{0};  // 0: not set
+
+/// OpenMP's number (OMP_NUM_THREADS, else processors that the process may run on), which heeds no quota.
+int default_threads() {
+  static const int most = std::getenv("OMP_NUM_THREADS") != nullptr
+                              ? std::numeric_limits<int>::max()
+                              : cpu_quota().value_or(std::numeric_limits<int>::max());
+  return std::min(omp_get_max_threads(), most);
+}
 
 void require_cuda(int index) {
   check<DeviceError>(cuda::is_available(), "device cuda:{} cannot be used: {}", index,
@@ -51,7 +61,7 @@ std::string Device::to_string() const {
 
 int num_threads() {
   const int threads = chosen_threads.load(std::memory_order_relaxed);
-  return threads > 0 ? threads : omp_get_max_threads();
+  return threads > 0 ? threads : default_threads();
 }
 
 void set_num_threads(int threads) {

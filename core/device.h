@@ -32,7 +32,8 @@ struct GNN_API Device {
 
 /// Threads that CPU kernels may use. Results do not depend on the number.
 GNN_API int num_threads();
-/// Sets it for this process; throws ValueError below 1. Default: OMP_NUM_THREADS, else the number of cores.
+/// Sets it for this process; throws ValueError below 1. Default: OMP_NUM_THREADS, else the number of
+/// processors that the process may run on, or a container's limit of processor time where that is less.
 GNN_API void set_num_threads(int threads);
 
 namespace cuda {

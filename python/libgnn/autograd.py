@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import typing
 
 from libgnn import _core
@@ -128,27 +129,30 @@ class Function:
     """An operation with a gradient of its own: derive from it, write forward and backward as static
     methods, and call `YourFunction.apply(...)`. The module's documentation has an example.
 
-    forward(ctx, *args) computes one tensor; args may be anything, gradients flow to the tensors among
-    them. Nothing inside of it is recorded. backward(ctx, grad) returns a gradient for each argument of
-    forward, or None for those that have none; a single value stands for a tuple of one.
+    forward(ctx, *args) computes a tensor, or a tuple of them; args may be anything, gradients flow to
+    the tensors among them. Nothing inside of it is recorded. backward(ctx, *grads) takes the gradient
+    of each result (zeros where there is none, None for a result of whole numbers), and returns one for
+    each argument of forward, or None for those that have none; a single value stands for a tuple of
+    one.
     """
 
     @staticmethod
-    def forward(ctx: typing.Any, *args: typing.Any) -> Tensor:
+    def forward(ctx: typing.Any, *args: typing.Any) -> typing.Any:
         """Computes the result. To be written by the subclass."""
         raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
 
     @staticmethod
-    def backward(ctx: typing.Any, grad: Tensor) -> typing.Any:
+    def backward(ctx: typing.Any, *grads: typing.Any) -> typing.Any:
         """Computes the gradients of forward's arguments. To be written by the subclass."""
-        raise NotImplementedError("a Function needs a static method backward(ctx, grad)")
+        raise NotImplementedError("a Function needs a static method backward(ctx, *grads)")
 
     @classmethod
-    def apply(cls, *args: typing.Any) -> Tensor:
-        """Calls forward(ctx, *args) and records it.
+    def apply(cls, *args: typing.Any) -> typing.Any:
+        """Calls forward(ctx, *args), records it, and returns what it returned.
 
         Raises:
-            TypeError: forward returned something else than one tensor.
+            TypeError: forward returned something else than a tensor or a tuple of tensors.
+            DeviceError: forward returned tensors on several devices.
         """
         ctx = FunctionContext()
         places = [i for i, argument in enumerate(args) if isinstance(argument, Tensor)]
@@ -157,21 +161,25 @@ class Function:
             recording and isinstance(argument, Tensor) and argument.requires_grad for argument in args
         )
         with no_grad():
-            result = cls.forward(ctx, *args)
-        if not isinstance(result, Tensor):
+            returned = cls.forward(ctx, *args)
+        results = returned if isinstance(returned, tuple) else (returned,)
+        if not results or not all(isinstance(result, Tensor) for result in results):
+            got = ", ".join(type(result).__name__ for result in results)
             raise TypeError(
-                f"{cls.__name__}.forward: expected one tensor to be returned, got "
-                f"{type(result).__name__}"
+                f"{cls.__name__}.forward: expected a tensor or a tuple of tensors to be returned, got "
+                + (f"({got})" if isinstance(returned, tuple) else got)
             )
-        if not any(ctx.needs_input_grad) or not result.dtype.is_floating_point:
-            return result
+        differentiable = [i for i, result in enumerate(results) if result.dtype.is_floating_point]
+        if not any(ctx.needs_input_grad) or not differentiable:
+            return returned
         inputs = [args[i] for i in places]
-        if any(result.is_same(x) for x in inputs):
-            result = result.clone()  # an argument cannot be its own result
-        count = len(args)  # alone: the tape is not to keep the arguments alive
+        count, result_count = len(args), len(results)  # the tape is not to keep the tensors alive
 
-        def backward(grad: Tensor, needed: list[bool]) -> list[Tensor | None]:
-            gradients = cls.backward(ctx, grad)
+        def backward(grads: list[Tensor], needed: list[bool]) -> list[Tensor | None]:
+            of_results: list[Tensor | None] = [None] * result_count
+            for i, grad in zip(differentiable, grads):
+                of_results[i] = grad
+            gradients = cls.backward(ctx, *of_results)
             if not isinstance(gradients, tuple):
                 gradients = (gradients,)
             if len(gradients) != count:
@@ -187,11 +195,59 @@ class Function:
                     )
             return [gradients[i] for i in places]
 
-        return _core._record(cls.__name__, result.detach(), inputs, backward)
+        outputs = list(results)
+        taken = list(inputs)
+        for i in differentiable:
+            # An argument cannot be its own result, nor two results one tensor.
+            if any(outputs[i].is_same(other) for other in taken):
+                outputs[i] = outputs[i].clone()
+            taken.append(outputs[i])
+        recorded = _record(cls.__name__, [outputs[i] for i in differentiable], inputs, backward)
+        for i, output in zip(differentiable, recorded):
+            outputs[i] = output
+        return tuple(outputs) if isinstance(returned, tuple) else outputs[0]
+
+
+_Backward = typing.Callable[[list[Tensor], list[bool]], "list[Tensor | None]"]
+
+
+def _record(name: str, results: list[Tensor], inputs: list[Tensor], backward: _Backward) -> list[Tensor]:
+    """The results, recorded as computed from the inputs; backward takes all their gradients."""
+    if len(results) == 1:
+        result = results[0].detach()
+        return [_core._record(name, result, inputs, lambda grad, needed: backward([grad], needed))]
+    # The tape records one result per operation: here a vector that stands for all of them, whose
+    # gradient is put together from theirs. Its own values nobody reads.
+    device = results[0].device
+    if any(result.device != device for result in results):
+        raise _core.DeviceError(f"{name}.forward: expected its results to be on one device")
+    wide = any(result.dtype is _core.dtype.float64 for result in results)
+    dtype = _core.dtype.float64 if wide else _core.dtype.float32
+    kinds = [(result.shape, result.dtype) for result in results]
+    ends = list(itertools.accumulate(result.numel() for result in results))
+    parts = [slice(begin, end) for begin, end in zip([0, *ends], ends)]
+
+    def split(grad: Tensor, needed: list[bool]) -> list[Tensor | None]:
+        grads = [grad[part].reshape(shape).to(own) for part, (shape, own) in zip(parts, kinds)]
+        return backward(grads, needed)
+
+    def placed_in(part: slice) -> typing.Callable[[Tensor, list[bool]], list[Tensor | None]]:
+        def place(grad: Tensor, needed: list[bool]) -> list[Tensor | None]:
+            whole = _core.zeros(ends[-1], dtype=dtype, device=device)
+            whole[part] = grad.reshape(-1)
+            return [whole]
+
+        return place
+
+    vector = _core._record(name, _core.empty(ends[-1], dtype=dtype, device=device), inputs, split)
+    return [
+        _core._record(name, result.detach(), [vector], placed_in(part))
+        for result, part in zip(results, parts)
+    ]
 
 
 def gradcheck(
-    function: typing.Callable[..., Tensor],
+    function: typing.Callable[..., Tensor | tuple[Tensor, ...]],
     inputs: Tensor | typing.Sequence[typing.Any],
     eps: float = 1e-6,
     atol: float = 1e-5,
@@ -201,14 +257,14 @@ def gradcheck(
     """Compares the gradients that backward() computes with central differences.
 
     Args:
-        function: of the inputs, returns a tensor.
+        function: of the inputs, returns a tensor or a tuple of them.
         inputs: a tensor or several arguments; those that require a gradient are checked and must be
             float64, as differences of float32 are too rough.
         eps: the step of the differences.
         atol, rtol: how far the gradients may be apart: atol + rtol * |numerical|.
         raise_exception: raise AutogradError, saying which element differs, instead of returning False.
 
-    The cotangent is random (from a seed of its own), so that errors that cancel in a sum are seen.
+    The cotangents are random (from a seed of their own), so that errors that cancel in a sum are seen.
     """
     import numpy as np
 
@@ -225,15 +281,20 @@ def gradcheck(
         if not x.is_leaf:
             raise AutogradError("gradcheck: expected leaves of the tape; detach() the inputs first")
 
-    result = function(*arguments)
+    def results_of(returned: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+        results = returned if isinstance(returned, tuple) else (returned,)
+        return [result for result in results if result.dtype.is_floating_point]
+
+    results = results_of(function(*arguments))
     random = np.random.default_rng(0)
-    weights = random.standard_normal(result.shape)
-    cotangent = _core.tensor(np.asarray(weights), dtype=result.dtype, device=result.device)
+    weights = [np.asarray(random.standard_normal(result.shape)) for result in results]
     before = [x.grad for x in checked]
     try:
         for x in checked:
             x.grad = None
-        result.backward(cotangent)
+        for number, (result, weight) in enumerate(zip(results, weights)):
+            cotangent = _core.tensor(weight, dtype=result.dtype, device=result.device)
+            result.backward(cotangent, retain_graph=number + 1 < len(results))
         analytical = [
             np.zeros(x.shape) if x.grad is None else x.grad.cpu().numpy().copy() for x in checked
         ]
@@ -242,13 +303,14 @@ def gradcheck(
             x.grad = grad
 
     def moved(x: Tensor, start: typing.Any, place: tuple[int, ...], step: float) -> float:
-        """The weighted sum of the results with one element of x moved by `step`."""
+        """The weighted sum of all results with one element of x moved by `step`."""
         values = start.copy()
         values[place] += step
         with no_grad():
             try:
                 x.copy_(_core.tensor(values))
-                return float((function(*arguments).cpu().numpy() * weights).sum())
+                moved_results = results_of(function(*arguments))
+                return sum(float((r.cpu().numpy() * w).sum()) for r, w in zip(moved_results, weights))
             finally:
                 x.copy_(_core.tensor(start))
 

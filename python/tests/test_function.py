@@ -8,6 +8,7 @@ import threading
 import time
 import types
 import typing
+import weakref
 
 import numpy
 import pytest
@@ -147,9 +148,10 @@ def test_what_forward_may_return() -> None:
             return grad, None
 
     x = leaf(1, 2)
-    for wrong in (None, 3.0, (x, x), [x]):
-        with pytest.raises(TypeError, match="Returns.forward: expected one tensor"):
-            Returns.apply(x, lambda t, wrong=wrong: wrong)
+    wrong = [(None, "NoneType"), (3.0, "float"), ([x], "list"), ((), r"\(\)"), ((x, 3), r"\(Tensor, int\)")]
+    for value, got in wrong:
+        with pytest.raises(TypeError, match=f"Returns.forward: expected a tensor or a tuple.*got {got}$"):
+            Returns.apply(x, lambda t, value=value: value)
     with pytest.raises(ZeroDivisionError):
         Returns.apply(x, lambda t: 1 / 0)
     assert libgnn.is_grad_enabled()
@@ -161,6 +163,82 @@ def test_what_forward_may_return() -> None:
     assert whole.dtype is libgnn.int64 and not whole.requires_grad
     with pytest.raises(NotImplementedError, match="forward"):
         Function.apply(x)
+
+
+class Polar(Function):
+    """From Cartesian coordinates: the radius, in float32, the angle's tangent, and the sign of y."""
+
+    @staticmethod
+    def forward(ctx: Context, x: libgnn.Tensor, y: libgnn.Tensor) -> tuple[libgnn.Tensor, ...]:
+        radius = (x * x + y * y).sqrt()
+        ctx.save_for_backward(x, y, radius)
+        return radius.float(), (y / x).reshape(1, -1), (y >= 0).to(libgnn.int64)
+
+    @staticmethod
+    def backward(ctx: Context, *grads: libgnn.Tensor | None) -> typing.Any:
+        radial, tangential, sign = grads
+        x, y, radius = ctx.saved_tensors
+        assert radial is not None and radial.dtype is libgnn.float32 and radial.shape == (2,)
+        assert tangential is not None and tangential.shape == (1, 2) and sign is None
+        radial, tangential = radial.to(libgnn.float64), tangential.flatten()
+        return radial * x / radius - tangential * y / (x * x), radial * y / radius + tangential / x
+
+
+def test_function_of_several_results() -> None:
+    x, y = leaf(3, 6), leaf(4, -8)
+    radius, tangent, sign = Polar.apply(x, y)
+    assert radius.tolist() == [5, 10] and sign.tolist() == [1, 0] and tangent.shape == (1, 2)
+    assert radius.requires_grad and tangent.requires_grad and not sign.requires_grad
+
+    # Of one result alone, of the other, then of both: the passes add up.
+    radius.sum().backward(retain_graph=True)
+    numpy.testing.assert_allclose(gradient(x), [0.6, 0.6], 1e-7)
+    numpy.testing.assert_allclose(gradient(y), [0.8, -0.8], 1e-7)
+    x.grad = y.grad = None
+    tangent.sum().backward(retain_graph=True)
+    numpy.testing.assert_allclose(gradient(x), [-4 / 9, 8 / 36])
+    numpy.testing.assert_allclose(gradient(y), [1 / 3, 1 / 6])
+    (radius.to(libgnn.float64) * 2 + tangent).sum().backward()
+    numpy.testing.assert_allclose(gradient(x), [1.2 - 8 / 9, 1.2 + 16 / 36], 1e-7)
+    with pytest.raises(libgnn.AutogradError):
+        radius.sum().backward()
+
+    assert gradcheck(lambda a, b: Polar.apply(a, b)[1:], [x, y])
+    with libgnn.no_grad():
+        assert not any(result.requires_grad for result in Polar.apply(x, y))
+
+
+def test_results_that_are_arguments_or_each_other() -> None:
+    class Returns(Function):
+        @staticmethod
+        def forward(ctx: Context, x: libgnn.Tensor, results: typing.Any) -> typing.Any:
+            return results(x)
+
+        @staticmethod
+        def backward(ctx: Context, *grads: libgnn.Tensor) -> typing.Any:
+            total = grads[0]
+            for grad in grads[1:]:
+                total = total + grad
+            return total, None
+
+    x = leaf(1, 2)
+    (alone,) = Returns.apply(x, lambda t: (t * 1,))
+    alone.sum().backward()
+    assert gradient(x) == [1, 1]
+    first, second = Returns.apply(x, lambda t: (t, t))
+    assert first.data_ptr() != x.data_ptr() and first.data_ptr() != second.data_ptr()
+    (first * 2 + second).sum().backward()
+    assert gradient(x) == [4, 4]
+    nothing, empty = Returns.apply(leaf(), lambda t: (t * 1, t * 2))
+    (nothing.sum() + empty.sum()).backward()
+
+    # Results go when nobody has them, and do not keep each other's values.
+    kept, dropped = Returns.apply(x, lambda t: (t * 1, t * 3))
+    reference = weakref.ref(dropped)
+    del dropped
+    assert reference() is None
+    kept.sum().backward()
+    assert gradient(x) == [5, 5]
 
 
 def test_nested_functions_and_backward_inside_of_backward() -> None:

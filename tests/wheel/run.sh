@@ -24,7 +24,8 @@ wheel=$("$root/dev" wheel "$@")
 
 step "installed in a fresh environment"
 quietly "$root/build/python-env/bin/python" -m venv env
-quietly env/bin/pip install --disable-pip-version-check "$wheel[test]"
+# JAX: a peer of DLPack that the build folder's tests do not have.
+quietly env/bin/pip install --disable-pip-version-check "$wheel[test]" jax
 python=$work/env/bin/python
 "$python" -c 'import libgnn, sys; sys.exit(not libgnn.__file__.startswith(sys.prefix))' ||
   fail "this is not the installed package"
@@ -34,6 +35,8 @@ step "python -m libgnn info"
 
 step "tests; where PyTorch is, the build folder's are compared with it"
 cp -r "$root/python/tests" tests
+program=$root/build/train/examples/lenet_mnist  # where ./dev train left it, Python's training is compared with it
+if [[ -x $program ]]; then export GNN_LENET_MNIST=$program; fi
 env -u CI "$python" -m pytest -q -p no:cacheprovider --ignore-glob='*/test_parity_*' tests > log 2>&1 ||
   { tail -n 60 log >&2 && fail "tests failed"; }
 tail -n 1 log
