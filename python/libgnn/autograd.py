@@ -214,8 +214,7 @@ _Backward = typing.Callable[[list[Tensor], list[bool]], "list[Tensor | None]"]
 def _record(name: str, results: list[Tensor], inputs: list[Tensor], backward: _Backward) -> list[Tensor]:
     """The results, recorded as computed from the inputs; backward takes all their gradients."""
     if len(results) == 1:
-        result = results[0].detach()
-        return [_core._record(name, result, inputs, lambda grad, needed: backward([grad], needed))]
+        return [_core._record(name, results[0], inputs, lambda grad, needed: backward([grad], needed))]
     # The tape records one result per operation: here a vector that stands for all of them, whose
     # gradient is put together from theirs. Its own values nobody reads.
     device = results[0].device
@@ -241,7 +240,7 @@ def _record(name: str, results: list[Tensor], inputs: list[Tensor], backward: _B
 
     vector = _core._record(name, _core.empty(ends[-1], dtype=dtype, device=device), inputs, split)
     return [
-        _core._record(name, result.detach(), [vector], placed_in(part))
+        _core._record(name, result, [vector], placed_in(part))
         for result, part in zip(results, parts)
     ]
 

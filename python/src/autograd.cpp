@@ -22,20 +22,22 @@ const char* kept_name(const std::string& name) {
 using PythonBackward =
     std::function<std::vector<std::optional<Tensor>>(const Tensor&, const std::vector<bool>&)>;
 
+/// Records a new handle of the result: with a history of its own it could be its own ancestor.
 Tensor record_python(const std::string& op, const Tensor& result, const std::vector<Tensor>& inputs,
                      const PythonBackward& backward) {
   const char* const name = kept_name(op);
-  return record(
-      name, result, inputs, [backward, name, count = inputs.size()](const Tensor& grad, Gradients& grads) {
-        std::vector<bool> needed(count);
-        for (std::size_t i = 0; i < count; ++i) needed[i] = grads.needed(i);
-        const std::vector<std::optional<Tensor>> values = backward(grad, needed);
-        if (values.size() != count)
-          throw ValueError(std::string(name) + ": backward returned " + std::to_string(values.size()) +
-                           " gradients for " + std::to_string(count) + " tensors");
-        for (std::size_t i = 0; i < count; ++i)
-          if (needed[i] && values[i]) grads.set(i, values[i]->detach());
-      });
+  return record(name, result.detach(), inputs,
+                [backward, name, count = inputs.size()](const Tensor& grad, Gradients& grads) {
+                  std::vector<bool> needed(count);
+                  for (std::size_t i = 0; i < count; ++i) needed[i] = grads.needed(i);
+                  const std::vector<std::optional<Tensor>> values = backward(grad, needed);
+                  if (values.size() != count)
+                    throw ValueError(std::string(name) + ": backward returned " +
+                                     std::to_string(values.size()) + " gradients for " +
+                                     std::to_string(count) + " tensors");
+                  for (std::size_t i = 0; i < count; ++i)
+                    if (needed[i] && values[i]) grads.set(i, values[i]->detach());
+                });
 }
 
 /// A Python function as a hook. Copies, which backward() makes without the GIL, share it.
@@ -108,7 +110,8 @@ void bind_autograd(nb::module_& m) {
   m.def("_record", &record_python, "op"_a, "result"_a, "inputs"_a, "backward"_a,
         nb::sig("def _record(op: str, result: Tensor, inputs: list[Tensor], "
                 "backward: collections.abc.Callable[[Tensor, list[bool]], list[Tensor | None]]) -> Tensor"),
-        "Records that `result` was computed from `inputs`; backward(grad, needed) returns their gradients.");
+        "The value of `result`, recorded as computed from `inputs`; backward(grad, needed) returns their "
+        "gradients.");
 
   nb::class_<HookHandle> handle(m, "HookHandle", "What Tensor.register_hook() returns.");
   handle.def("remove", &HookHandle::remove, "Takes the hook off; a second call has no effect.");

@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 import libgnn
 from libgnn import _core
 
-ALLOWED = (ValueError, TypeError, IndexError, MemoryError, OverflowError, BufferError, AttributeError, libgnn.Error)
+# KeyError: of a dictionary that is taken for a data set.
+ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, OverflowError, BufferError, AttributeError, libgnn.Error)
 CALLS_PER_PROGRAM = 60
 
 # Sizes are small or so large that nothing of that size exists: a test never fills memory.
