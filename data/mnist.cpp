@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <initializer_list>
@@ -169,6 +170,10 @@ fs::path find_dataset(std::string_view name) {
     }
   }
   return {};
+}
+
+bool has_mnist_files(const fs::path& directory) {
+  return std::ranges::none_of(parts, [&](const char* part) { return find_part(directory, part).empty(); });
 }
 
 ImageDatasets load_mnist(const fs::path& directory) {

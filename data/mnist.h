@@ -22,6 +22,9 @@ GNN_API std::filesystem::path data_cache_folder();
 /// folder counts when it has any of the four files. Empty when there is none.
 GNN_API std::filesystem::path find_dataset(std::string_view name);
 
+/// Whether the four files that load_mnist reads are in `directory`, in any of their spellings.
+GNN_API bool has_mnist_files(const std::filesystem::path& directory);
+
 /// Loads MNIST (60,000 + 10,000 grey images of 28 x 28, classes 0 … 9) from `directory`, or from where
 /// find_dataset finds it when that is empty. The folder has the four files train-images-idx3-ubyte,
 /// train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or with .gz (or

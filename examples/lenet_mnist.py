@@ -87,7 +87,8 @@ def main() -> None:
     libgnn.manual_seed(options.seed)
     device = libgnn.device(options.device)
 
-    digits, test = MNIST(options.data, train=True), MNIST(options.data, train=False)
+    digits = MNIST(options.data, download=True)
+    test = MNIST(options.data, train=False, download=True)
     train: Dataset[Any] = (
         digits if options.images is None else Subset(digits, range(options.images))
     )

@@ -39,7 +39,7 @@ def read(options: argparse.Namespace, part: str) -> ImageDataset:
     rows = "" if options.rows is None else f"_{options.rows}"
     path = options.csv / f"mnist_{part}{rows}.csv"
     if not path.exists():
-        digits = MNIST(options.data, train=part == "train")
+        digits = MNIST(options.data, train=part == "train", download=True)
         print(f"writing {path}")
         numbers = [str(pixel) for pixel in range(256)]
         labels = digits.labels.tolist()[: options.rows]

@@ -84,7 +84,10 @@ TEST(Mnist, IsFoundInTheDataFolderThenInTheCache) {
 TEST(Mnist, RefusesMissingFiles) {
   const TempFolder folder;
   const fs::path directory = write_small_set(folder, "digits");
+  EXPECT_TRUE(has_mnist_files(directory));
   fs::remove(directory / test_labels);
+  EXPECT_FALSE(has_mnist_files(directory));
+  EXPECT_FALSE(has_mnist_files(folder.path() / "nowhere"));
   expect_error<DataError>(
       [&] { load_mnist(directory); },
       {directory.string(), "not complete", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte"});

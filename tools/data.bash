@@ -1,17 +1,15 @@
 # Sourced by ./dev: finds and downloads data sets.
 
-# The four canonical files of MNIST; the smallest is first: it is what mirrors are tried with.
-mnist_files=(t10k-labels-idx1-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte train-images-idx3-ubyte)
-declare -A mnist_sha256=(
-  [t10k-labels-idx1-ubyte]=b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b
-  [train-labels-idx1-ubyte]=1787548bbe0bff1ec2ecdc0ef292b02df999e2d1a6002d27500982c652b17203
-  [t10k-images-idx3-ubyte]=1a1a05eab793c14bb050b398624a11b0ffd1a2953baed553b1b9bd079e2a20be
-  [train-images-idx3-ubyte]=0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971
-)
-mnist_mirrors="https://ossci-datasets.s3.amazonaws.com/mnist
-https://storage.googleapis.com/cvdf-datasets/mnist
-https://azureopendatastorage.blob.core.windows.net/mnist
-https://yann.lecun.com/exdb/mnist"
+# The four canonical files of MNIST, the smallest first, their SHA-256 and where they are.
+mnist_files=()
+declare -A mnist_sha256=()
+mnist_mirrors=""
+while read -r what where sum; do
+  case $what in
+    file) mnist_files+=("$where") && mnist_sha256[$where]=$sum ;;
+    mirror) mnist_mirrors+="$where " ;;
+  esac
+done < "$root/python/libgnn/utils/mnist.txt"
 
 # Mirrors are tried side by side, so this is also how long it takes to find out that none can be reached.
 mirror_seconds=8

@@ -15,8 +15,9 @@ from types import FrameType
 from typing import Any
 
 import libgnn
-from libgnn import _core
+from libgnn import DataError, _core
 from libgnn.optim.lr_scheduler import CosineAnnealingLR
+from libgnn.utils._download import download_mnist
 from libgnn.utils.data import DataLoader, ImageDataset
 
 __all__ = ["add_parser"]
@@ -68,7 +69,8 @@ def add_parser(commands: Any) -> None:
         "--data",
         default=argparse.SUPPRESS,
         help="folder with MNIST's four files "
-        "(default: $GNN_DATA_DIR/mnist, else the cache folder, else Fashion-MNIST)",
+        "(default: $GNN_DATA_DIR/mnist, else the cache folder, which they are downloaded to; "
+        "Fashion-MNIST where that fails)",
     )
     add(
         "--threads",
@@ -85,13 +87,19 @@ def add_parser(commands: Any) -> None:
 
 
 def _load_data(folder: str | None) -> tuple[ImageDataset, ImageDataset]:
-    if folder is None and not _core.find_dataset("mnist") and _core.find_dataset("fashion-mnist"):
-        train, test = _core.load_fashion_mnist("")
-        name = f"{train.name} (substitute: MNIST was not found)"
-    else:
-        train, test = _core.load_mnist("" if folder is None else folder)
-        name = train.name
-    return ImageDataset._of(train, name), ImageDataset._of(test, name)
+    if folder is None and not _core.find_dataset("mnist"):
+        print("MNIST is not here: downloading it ...", flush=True)
+        try:
+            folder = str(download_mnist())
+        except (DataError, OSError) as error:
+            if not _core.find_dataset("fashion-mnist"):
+                raise
+            print(error)
+            train, test = _core.load_fashion_mnist("")
+            name = f"{train.name} (substitute: MNIST was not found)"
+            return ImageDataset._of(train, name), ImageDataset._of(test, name)
+    train, test = _core.load_mnist("" if folder is None else folder)
+    return ImageDataset._of(train), ImageDataset._of(test)
 
 
 def _make_optimizer(options: argparse.Namespace, model: libgnn.nn.Module) -> libgnn.optim.Optimizer:

@@ -231,6 +231,9 @@ void bind_datasets(nb::module_& m) {
   m.def(
       "find_dataset", [](const std::string& name) { return find_dataset(name).string(); }, "name"_a);
   m.def(
+      "has_mnist_files", [](const Path& folder) { return has_mnist_files(folder.value); }, "folder"_a);
+  m.def("data_cache_folder", [] { return data_cache_folder().string(); });
+  m.def(
       "load_csv",
       [](const Path& path, std::int64_t channels, std::int64_t height, std::int64_t width,
          std::int64_t classes) {

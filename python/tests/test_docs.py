@@ -14,7 +14,9 @@ import libgnn
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def small_mnist(root: str | None = None, train: bool = True) -> libgnn.utils.data.ImageDataset:
+def small_mnist(
+    root: str | None = None, train: bool = True, *, download: bool = False
+) -> libgnn.utils.data.ImageDataset:
     """In the place of MNIST: noise of its form."""
     random = numpy.random.default_rng(0)
     images = random.integers(0, 256, (1000, 1, 28, 28)).astype(numpy.uint8)

@@ -137,22 +137,29 @@ class MNIST(ImageDataset):
 
     Args:
         root: the folder with its four files, plain or with .gz; by default $GNN_DATA_DIR/mnist,
-            else the cache folder ~/.cache/libgnn/mnist. `./dev data mnist` gets them.
+            else the cache folder ~/.cache/libgnn/mnist.
         train: the training images, else the test images. `mean` and `std` of both are those of the
             training images.
+        download: get the files (12 MB) where they are not there; their SHA-256 is checked.
+            $GNN_MNIST_MIRRORS lists other places to get them from.
 
     Raises:
-        DataError: for files that are missing or damaged, naming them.
+        DataError: for files that are missing or damaged, naming them, and when no mirror has them.
     """
 
-    def __init__(self, root: Path | None = None, train: bool = True) -> None:
+    def __init__(self, root: Path | None = None, train: bool = True, *, download: bool = False) -> None:
+        if download:
+            from libgnn.utils._download import download_mnist  # the modules of HTTP take their time
+
+            root = download_mnist(root)
         self._set(_core.load_mnist("" if root is None else root)[0 if train else 1])
 
 
 class FashionMNIST(ImageDataset):
     """Fashion-MNIST: ten kinds of clothing in MNIST's form.
 
-    Arguments and errors are those of `MNIST`; the folder is called fashion-mnist.
+    Arguments and errors are those of `MNIST`, without download; the folder is called
+    fashion-mnist. On Debian the package dataset-fashion-mnist has it.
     """
 
     def __init__(self, root: Path | None = None, train: bool = True) -> None:
