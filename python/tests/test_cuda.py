@@ -185,3 +185,24 @@ def test_files_hold_tensors_of_the_device(device: str, tmp_path: Path) -> None:
     libgnn.save({"x": libgnn.arange(3.0, device=device)}, tmp_path / "x")
     there = libgnn.load(tmp_path / "x", device)["x"]
     assert there.is_cuda and there.tolist() == [0, 1, 2]
+
+
+def test_ctrl_c_while_a_step_is_captured_ends_the_fit(device: str) -> None:
+    class Interrupted(nn.Flatten):
+        calls = 0
+
+        def forward(self, input: libgnn.Tensor) -> libgnn.Tensor:
+            self.calls += 1
+            if self.calls == 2:  # the first warms up, this one is recorded
+                raise KeyboardInterrupt
+            return super().forward(input)
+
+    flatten = Interrupted()
+    model = nn.Sequential(flatten, nn.Linear(36, 2)).to(device)
+    loader = DataLoader(image_data(), 8, device=device)
+    trainer = libgnn.Trainer(model, libgnn.optim.SGD(model.parameters(), lr=0.1))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(loader, progress=False)
+    assert flatten.calls == 2
+    history = trainer.fit(loader, progress=False)
+    assert (history.steps, history.captured_steps) == (5, 4), history.capture_reason

@@ -19,6 +19,8 @@ built=$checkout/build/release
 mkdir -p "$fake" "$checkout/tools" "$checkout/benchmarks" "$built"/{tests,benchmarks,examples} "$work/data/mnist"
 cp "$root/dev" "$checkout/"
 cp "$root/tools"/*.bash "$checkout/tools/"
+mkdir -p "$checkout/python/libgnn/utils"
+cp "$root/python/libgnn/utils/mnist.txt" "$checkout/python/libgnn/utils/"
 printf 'gnn_add_op(alpha)\ngnn_add_op(beta_2 IN train)\n' > "$checkout/ops.cmake"
 touch "$work"/data/mnist/{t10k,train}-{labels-idx1,images-idx3}-ubyte
 
