@@ -65,8 +65,9 @@ struct PatchRows {
 template <class T>
 class PatchBlocks {
  public:
-  /// `budget`: most vectors of a block.
-  PatchBlocks(const PatchRows& rows, int budget) {
+  /// `budget`: most vectors of a block; `most_columns`: of one of its rows.
+  PatchBlocks(const PatchRows& rows, int budget, std::int64_t most_columns = RowSums<T>::most_vectors) {
+    const std::int64_t most_vectors = std::clamp<std::int64_t>(most_columns, 1, RowSums<T>::most_vectors);
     const int lanes = row_sums<T>(rows.length).lanes;
     const std::int64_t row_vectors = (rows.length + lanes - 1) / lanes;
     const std::int64_t parts = (row_vectors + most_vectors - 1) / most_vectors;
@@ -92,7 +93,6 @@ class PatchBlocks {
   std::int64_t size() const { return size_; }
 
  private:
-  static constexpr std::int64_t most_vectors = RowSums<T>::most_vectors;
   std::vector<PatchBlock> blocks_;
   std::int64_t size_ = 0;
 };

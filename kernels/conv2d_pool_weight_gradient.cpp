@@ -1,3 +1,4 @@
+#include "gnn/kernels/conv2d_pool_copies.h"
 #include "gnn/kernels/conv2d_pool_gradients.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/vectors.h"
@@ -13,20 +14,43 @@ struct ChannelTerms {
   RowSum* items;
 };
 
-/// Adds the terms of an image, `image` elements behind the first, to `channels` channels of `outputs`
-/// positions each.
+constexpr int term_lanes = 16;
+
+/// The terms of `term_lanes` positions from `p` on, all of which have a choice. A loop of fixed length: one
+/// over all positions is vectorised for 64 bytes of choices at a time, which few images have.
+template <class T>
+[[gnu::always_inline]] inline void collect_lanes(const T* __restrict dy,
+                                                 const std::uint8_t* __restrict choice,
+                                                 const PatchPlaces& places, std::int64_t p,
+                                                 std::int32_t image, std::int32_t* __restrict to,
+                                                 T* __restrict factors) {
+  const std::int32_t* __restrict position = places.position + p;
+  const std::int32_t right = places.right;
+  const std::int32_t down = places.down;
+  for (int k = 0; k < term_lanes; ++k) {
+    to[k] = image + position[k] + (choice[k] & 1) * right + (choice[k] >> 1 & 1) * down;
+  }
+  for (int k = 0; k < term_lanes; ++k) factors[k] = dy[k];
+}
+
+/// Adds the terms of an image, `image` places behind the first, to `channels` channels: of `outputs`
+/// positions each, `plane` elements apart.
 template <class T>
 [[gnu::always_inline]] inline void collect_terms(const T* dy, const std::uint8_t* choice,
-                                                 std::int64_t channels, std::int64_t outputs, bool relu,
-                                                 const PatchPlaces& places, std::int32_t image,
-                                                 const ChannelTerms<T>& terms) {
+                                                 std::int64_t channels, std::int64_t outputs,
+                                                 std::int64_t plane, bool relu, const PatchPlaces& places,
+                                                 std::int32_t image, const ChannelTerms<T>& terms) {
   for (std::int64_t o = 0; o < channels; ++o) {
     RowSum& item = terms.items[o];
     std::int32_t* to = terms.places + item.first + item.count;
     T* factors = terms.factors + item.first + item.count;
-    const std::int64_t from = o * outputs;
+    const std::int64_t from = o * plane;
     if (!relu) {  // there is a choice for every position
-      for (std::int64_t p = 0; p < outputs; ++p) {
+      std::int64_t p = 0;
+      for (; p + term_lanes <= outputs; p += term_lanes) {
+        collect_lanes(dy + from + p, choice + from + p, places, p, image, to + p, factors + p);
+      }
+      for (; p < outputs; ++p) {
         to[p] = image + places.patch(p, choice[from + p]);
         factors[p] = dy[from + p];
       }
@@ -69,25 +93,25 @@ void pool_weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, c
                           const std::uint8_t* choice, T* dweight, T* dbias, Device device) {
   const Conv2dSizes& z = sizes.conv;
   const PatchRows rows(z);
+  const PatchCopies<T> copies(sizes, rows);
+  const PatchBlocks<T>& blocks = copies.blocks();
   const RowSums<T>& sums = row_sums<T>(rows.length);
-  const PatchBlocks<T> blocks(rows, sums.budget);
   const std::int64_t stride = blocks.size() + sums.lanes;  // of a channel's sums; the bias's comes last
   const std::int64_t chunks = std::min<std::int64_t>(z.n, 8);
   const std::int64_t pieces = std::clamp<std::int64_t>(8 / (chunks * z.groups), 1, z.og);
 
   const TensorOptions options{dtype_of<T>, device};
   Tensor partial_memory = empty({chunks, z.o, stride}, options);
-  // Images at a time, for which a channel's sums are read and written once; and channels, so that images and
-  // terms stay in the first-level cache.
-  constexpr std::int64_t image_elements = 24576 / sizeof(T);
-  const std::int64_t together =
-      std::clamp<std::int64_t>(image_elements / std::max<std::int64_t>(rows.image(), 1), 1, 4);
-  const std::int64_t image_size = together * rows.image() + image_slack;
+  // Channels at a time, so that images and terms stay in the first-level cache.
   constexpr std::int64_t most_channels = 128;
+  const std::int64_t together = copies.together();
+  const std::int64_t strip_outputs = copies.strip() * sizes.pooled.w;
   const std::int64_t group_channels =
-      std::clamp<std::int64_t>(2048 / (together * sizes.outputs), 1, std::min(z.og, most_channels));
-  const std::int64_t most_terms = group_channels * together * sizes.outputs;
+      std::clamp<std::int64_t>(2048 / (together * strip_outputs), 1, std::min(z.og, most_channels));
+  const std::int64_t most_terms = group_channels * together * strip_outputs;
+  const std::int64_t image_size = together * rows.image() + image_slack;
   Tensor image_memory = empty({num_threads(), image_size}, options);
+  Tensor copy_memory = empty({num_threads(), copies.size()}, options);
   Tensor place_memory = empty({sizes.outputs}, {DType::int32, device});
   Tensor place_lists = empty({num_threads(), most_terms}, {DType::int32, device});
   Tensor factor_lists = empty({num_threads(), most_terms}, options);
@@ -95,14 +119,17 @@ void pool_weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, c
   T* all_factors = factor_lists.mutable_data<T>();
   T* partial = partial_memory.mutable_data<T>();
   T* images = image_memory.mutable_data<T>();
-  const PatchPlaces places = find_places(sizes, rows, place_memory.mutable_data<std::int32_t>());
+  T* all_copies = copy_memory.mutable_data<T>();
+  const PatchPlaces places = copies.find(sizes, place_memory.mutable_data<std::int32_t>());
   const PatchBlocks<T>* const block_list = &blocks;
+  const PatchCopies<T>* const patches = &copies;
 
   parallel_for(chunks * z.groups * pieces, 1, [=](std::int64_t begin, std::int64_t end) {
     T* image = images + thread_index() * image_size;
     RowSum items[most_channels];
     const ChannelTerms<T> terms{all_places + thread_index() * most_terms,
                                 all_factors + thread_index() * most_terms, items};
+    T* copied = all_copies + thread_index() * patches->size();
     std::fill_n(image, image_size, T{0});
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t chunk = unit / (z.groups * pieces);
@@ -117,30 +144,36 @@ void pool_weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, c
         for (std::int64_t i = 0; i < image_count; ++i) {
           to_channels_last(rows, x + ((n + i) * z.c + group * z.cg) * z.h * z.w, image + i * rows.image());
         }
-        for (std::int64_t o = first; o < last; o += group_channels) {
-          const std::int64_t count = std::min(group_channels, last - o);
-          T* target = chunk_sums + o * stride;
-          for (std::int64_t i = 0; i < count; ++i) {
-            items[i] = {i * stride, i * together * sizes.outputs, 0};
-          }
-          for (std::int64_t i = 0; i < image_count; ++i) {
-            const std::int64_t plane = ((n + i) * z.o + o) * sizes.outputs;
-            collect_terms(dy + plane, choice + plane, count, sizes.outputs, relu, places,
-                          static_cast<std::int32_t>(i * rows.image()), terms);
-          }
-          for (std::int64_t i = 0; i < count; ++i) {
-            target[i * stride + block_list->size()] += sum_of(terms.factors + items[i].first, items[i].count);
-          }
-          for (const PatchBlock& block : *block_list) {
-            sums.run[block.rows - 1][block.vectors - 1]({.target = target + block.offset,
-                                                         .target_stride = block.width,
-                                                         .source = image + rows.row(block.row) + block.column,
-                                                         .source_stride = rows.row_step(block),
-                                                         .step = 1,
-                                                         .places = terms.places,
-                                                         .factors = terms.factors,
-                                                         .items = terms.items,
-                                                         .item_count = count});
+        for (std::int64_t row = 0; row < sizes.pooled.h; row += patches->strip()) {
+          const std::int64_t row_count = std::min(patches->strip(), sizes.pooled.h - row);
+          patches->copy(image, image_count, row, row_count, copied);
+          const std::int64_t position = row * sizes.pooled.w;
+          const std::int64_t outputs = row_count * sizes.pooled.w;
+          for (std::int64_t o = first; o < last; o += group_channels) {
+            const std::int64_t count = std::min(group_channels, last - o);
+            T* target = chunk_sums + o * stride;
+            for (std::int64_t i = 0; i < count; ++i) items[i] = {i * stride, i * together * outputs, 0};
+            for (std::int64_t i = 0; i < image_count; ++i) {
+              const std::int64_t plane = ((n + i) * z.o + o) * sizes.outputs + position;
+              const PatchPlaces strip{places.position + position, places.right, places.down};
+              const auto shift = static_cast<std::int32_t>(i * patches->places() - places.position[position]);
+              collect_terms(dy + plane, choice + plane, count, outputs, sizes.outputs, relu, strip, shift,
+                            terms);
+            }
+            for (std::int64_t i = 0; i < count; ++i) {
+              target[i * stride + block_list->size()] +=
+                  sum_of(terms.factors + items[i].first, items[i].count);
+            }
+            for (const PatchBlock& block : *block_list) {
+              RowSumBatch<T> batch = patches->source(image, copied, block);
+              batch.target = target + block.offset;
+              batch.target_stride = block.width;
+              batch.places = terms.places;
+              batch.factors = terms.factors;
+              batch.items = terms.items;
+              batch.item_count = count;
+              sums.run[block.rows - 1][block.vectors - 1](batch);
+            }
           }
         }
       }

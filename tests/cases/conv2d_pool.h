@@ -90,6 +90,10 @@ inline std::vector<OpCase> conv2d_pool() {
   add("tall_images", {2, 2, 150, 6}, 33, {3, 2}, {.stride = {1, 2}, .padding = {2, 0}});
   add("wide_dilation", {2, 3, 40, 33}, 5, 3, {.dilation = {9, 12}});
   use_small_values(add("deep_sums", {2, 40, 6, 6}, 20, 3, {.padding = 1}));
+  // The weight's gradient reads copies of rows of patches: in several strips, in two blocks; of several images.
+  add("copies_in_strips", {2, 9, 13, 17}, 9, {7, 2}, {.padding = {2, 1}, .relu = true});
+  add("copies_strided_in_groups", {10, 20, 9, 9}, 16, {3, 5},
+      {.stride = {2, 1}, .padding = {1, 0}, .dilation = {2, 1}, .groups = 2});
   // Batches that fill vectors with an image in each lane.
   add("image_lanes", {32, 4, 10, 9}, 5, {3, 4}, {.padding = {1, 2}, .relu = true});
   add("image_lanes_one_empty", {31, 4, 9, 12}, 6, 3, {.stride = {2, 1}, .dilation = {1, 2}, .groups = 2});
