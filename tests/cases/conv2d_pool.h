@@ -90,7 +90,7 @@ inline std::vector<OpCase> conv2d_pool() {
   add("tall_images", {2, 2, 150, 6}, 33, {3, 2}, {.stride = {1, 2}, .padding = {2, 0}});
   add("wide_dilation", {2, 3, 40, 33}, 5, 3, {.dilation = {9, 12}});
   use_small_values(add("deep_sums", {2, 40, 6, 6}, 20, 3, {.padding = 1}));
-  // The weight's gradient reads copies of rows of patches: in several strips, in two blocks; of several images.
+  // The weight's gradient copies rows of patches: in several strips and two blocks; of several images.
   add("copies_in_strips", {2, 9, 13, 17}, 9, {7, 2}, {.padding = {2, 1}, .relu = true});
   add("copies_strided_in_groups", {10, 20, 9, 9}, 16, {3, 5},
       {.stride = {2, 1}, .padding = {1, 0}, .dilation = {2, 1}, .groups = 2});

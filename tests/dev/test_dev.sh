@@ -32,6 +32,8 @@ expect 1 'unknown option "--fix"' "$dev" format --fix
 expect 1 'unknown option "--all"' "$dev" kernels --all
 expect 1 'unknown option "GNN_CUDA=OFF"' "$dev" wheel GNN_CUDA=OFF
 expect 0 "./dev bench train" "$dev" bench train --help
+expect 0 "./dev bench ab" "$dev" bench ab --help
+expect 1 "expected OLD, a git revision" "$dev" bench ab --filter lenet
 PTXSIM_HOME='' expect 1 'PTXSIM_HOME to the folder' "$dev" test ptxsim
 PTXSIM_HOME=$work expect 1 'PTXSIM_HOME to the folder' "$dev" kernels --traffic
 for command in train test build wheel bench gpu kernels coverage data setup format clean; do
