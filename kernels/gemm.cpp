@@ -16,6 +16,9 @@ namespace {
 /// Rows of the left matrix that a thread multiplies at a time: 256 × gemm_depth floats are 128 KiB, which the
 /// second-level cache holds while the panels of a unit pass by.
 constexpr std::int64_t block_rows = 256;
+/// The same for a product that is turned over, whose panel is packed again for every block; the sums of a
+/// block, 512 × 64 floats, are 128 KiB.
+constexpr std::int64_t turned_block_rows = 512;
 /// Distance of its rows when it was turned; not a power of two, which would put them all into the same sets.
 constexpr std::int64_t left_stride = gemm_depth + 16;
 /// Panels per unit of work, at most: what a unit reads of the left matrix serves that many panels.
@@ -104,8 +107,8 @@ template <class T>
                                                         std::int64_t columns) {
   const std::int64_t width = panel_columns<T>();
   alignas(64) T panel[gemm_depth * max_panel_columns];
-  alignas(64) T turned[block_rows * max_panel_columns];
-  std::int64_t row_offsets[block_rows];
+  alignas(64) T turned[turned_block_rows * max_panel_columns];
+  std::int64_t row_offsets[turned_block_rows];
   for (std::int64_t i = 0; i < rows; ++i) row_offsets[i] = (row_begin + i) * call.b.stride;
 
   for (std::int64_t depth_begin = 0; depth_begin == 0 || depth_begin < call.k; depth_begin += gemm_depth) {
@@ -132,8 +135,17 @@ template <class T>
     multiply_block(block);
   }
   activate(call, turned, width, rows, columns);
-  transpose_into(turned, width, rows, columns, call.c + column_begin * call.c_stride + row_begin,
-                 call.c_stride);
+  // Some rows of c at a time, whose cache lines are then filled at once: often all rows of c lie in few sets
+  // of the first-level cache.
+  constexpr std::int64_t turned_rows = 64;
+  constexpr std::int64_t turned_columns = 4;
+  T* c = call.c + column_begin * call.c_stride + row_begin;
+  for (std::int64_t i = 0; i < rows; i += turned_rows) {
+    for (std::int64_t j = 0; j < columns; j += turned_columns) {
+      transpose_into(turned + i * width + j, width, std::min(turned_rows, rows - i),
+                     std::min(turned_columns, columns - j), c + j * call.c_stride + i, call.c_stride);
+    }
+  }
 }
 
 /// True when turning the product over costs less: elements to pack (once for every block of rows, with the
@@ -144,10 +156,10 @@ bool turn_over(const GemmCall<T>& call) {
   // Turned, op(b)' must have rows that lie side by side, and a single row would fill one lane of a vector.
   if (call.beta != 0 || !call.b.transposed || call.m < 8) return false;
   const std::int64_t width = panel_columns<T>();
-  const auto packed = [&](std::int64_t rows, std::int64_t columns) {
-    return call.k * ((columns + width - 1) / width * width) * ((rows + block_rows - 1) / block_rows);
+  const auto packed = [&](std::int64_t rows, std::int64_t columns, std::int64_t most_rows) {
+    return call.k * ((columns + width - 1) / width * width) * ((rows + most_rows - 1) / most_rows);
   };
-  return packed(call.n, call.m) + 2 * call.m * call.n < packed(call.m, call.n);
+  return packed(call.n, call.m, turned_block_rows) + 2 * call.m * call.n < packed(call.m, call.n, block_rows);
 }
 
 /// One row times the rows of b: every element of b is used once, so packing it would cost more than the
@@ -215,14 +227,16 @@ void gemm_cpu(const GemmCall<T>& call) {
   const std::int64_t columns = turned ? call.m : call.n;
   const std::int64_t width = panel_columns<T>();
   const std::int64_t panels = (columns + width - 1) / width;
-  const std::int64_t row_blocks = (rows + block_rows - 1) / block_rows;
+  const std::int64_t most_rows = turned ? turned_block_rows : block_rows;
+  const std::int64_t row_blocks = (rows + most_rows - 1) / most_rows;
   const std::int64_t group =
       turned
           ? 1
           : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1, block_panels);
   const std::int64_t groups = (panels + group - 1) / group;
   // Few panels and many rows (a tall product): shorter blocks of rows keep all threads busy.
-  const std::int64_t wanted = std::min<std::int64_t>(2 * num_threads(), (rows + 31) / 32);
+  const std::int64_t most_pieces = num_threads() == 1 ? 1 : 2 * num_threads();
+  const std::int64_t wanted = std::min<std::int64_t>(most_pieces, (rows + 31) / 32);
   const std::int64_t row_pieces =
       std::max(row_blocks, std::min(wanted, (wanted + call.batch * groups - 1) / (call.batch * groups)));
   const std::int64_t units = call.batch * row_pieces * groups;
