@@ -116,9 +116,11 @@ class PatchCopies {
   }
 
   int budget() const { return row_sums<T>(rows_.length).budget; }
-  /// Blocks of copies have all rows where possible: a smaller part of the copies serves more multiply-adds.
+  /// Blocks of copies have all rows where possible, and about half of the sums that fit into registers: a
+  /// smaller part of the copies serves more multiply-adds, and the copies of more images fit into the cache.
   std::int64_t most_columns() const {
-    return copies_ ? budget() / std::min<std::int64_t>(rows_.count, RowSums<T>::most_rows) : budget();
+    if (!copies_) return budget();
+    return budget() / std::min<std::int64_t>(rows_.count, RowSums<T>::most_rows) / 2;
   }
 
   /// Rows of an image that `pooled_rows` pooled rows are computed from.
