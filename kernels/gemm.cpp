@@ -23,6 +23,8 @@ constexpr std::int64_t turned_block_rows = 512;
 constexpr std::int64_t left_stride = gemm_depth + 16;
 /// Panels per unit of work, at most: what a unit reads of the left matrix serves that many panels.
 constexpr std::int64_t block_panels = 4;
+/// The same where the depth is a single block: no sums are read again that further panels would drive out.
+constexpr std::int64_t shallow_block_panels = 16;
 
 /// panel[p][j] = scale · op(b)[p][j] for p < depth, j < columns, zeros up to j = width.
 template <class T>
@@ -230,9 +232,9 @@ void gemm_cpu(const GemmCall<T>& call) {
   const std::int64_t most_rows = turned ? turned_block_rows : block_rows;
   const std::int64_t row_blocks = (rows + most_rows - 1) / most_rows;
   const std::int64_t group =
-      turned
-          ? 1
-          : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1, block_panels);
+      turned ? 1
+             : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1,
+                                        call.k <= gemm_depth ? shallow_block_panels : block_panels);
   const std::int64_t groups = (panels + group - 1) / group;
   // Few panels and many rows (a tall product): shorter blocks of rows keep all threads busy.
   const std::int64_t most_pieces = num_threads() == 1 ? 1 : 2 * num_threads();

@@ -91,6 +91,7 @@ inline std::vector<OpCase> gemm() {
   add("1023x1x9", {1023, 9}, {9, 1});
   add("1x1023x9", {1, 9}, {9, 1023});
   add("9x9x1023", {9, 1023}, {1023, 9});
+  add("9x1100x150_nt", {9, 150}, {1100, 150}, {.trans_b = true});  // turned over, in several blocks of rows
   add("batch_3_4x6x5", {3, 4, 5}, {3, 5, 6});
   add("batch_3_4x6x5_tt", {3, 5, 4}, {3, 6, 5}, {true, true});
   add("batch_0", {0, 4, 5}, {0, 5, 6});
