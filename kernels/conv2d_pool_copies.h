@@ -14,8 +14,8 @@ namespace gnn::kernels {
 /// rows begin anywhere, and a vector that crosses cache lines costs two loads, of which every multiply-add
 /// needs one. So each row of a patch is copied to whole vectors, once for all patches that share it, for as
 /// many pooled rows at a time (a strip) as the first-level cache holds. The images themselves are read where
-/// few channels would use a copy, where vectors are short and rarely cross lines, and where rows begin at
-/// whole vectors anyway.
+/// few channels would use a copy, where rows are a vector each or vectors are short and rarely cross lines,
+/// and where rows begin at whole vectors anyway.
 template <class T>
 class PatchCopies {
  public:
@@ -109,10 +109,10 @@ class PatchCopies {
   static constexpr std::int64_t cache_elements = 24576 / sizeof(T);
 
   static bool worth_copying(const PatchRows& rows) {
-    constexpr std::int64_t least_channels = 8;
+    constexpr std::int64_t least_channels = 32;
     const int lanes = row_sums<T>(rows.length).lanes;
     return rows.z.og >= least_channels && rows.z.dilation.w == 1 && rows.z.cg % lanes != 0 &&
-           lanes * sizeof(T) == 64;
+           rows.length > lanes && lanes * sizeof(T) == 64;
   }
 
   int budget() const { return row_sums<T>(rows_.length).budget; }

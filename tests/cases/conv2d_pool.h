@@ -91,8 +91,8 @@ inline std::vector<OpCase> conv2d_pool() {
   add("wide_dilation", {2, 3, 40, 33}, 5, 3, {.dilation = {9, 12}});
   use_small_values(add("deep_sums", {2, 40, 6, 6}, 20, 3, {.padding = 1}));
   // The weight's gradient copies rows of patches: in several strips and two blocks; of several images.
-  add("copies_in_strips", {2, 9, 13, 17}, 9, {7, 2}, {.padding = {2, 1}, .relu = true});
-  add("copies_strided_in_groups", {10, 20, 9, 9}, 16, {3, 5},
+  add("copies_in_strips", {1, 9, 13, 17}, 33, {7, 2}, {.padding = {2, 1}, .relu = true});
+  add("copies_strided_in_groups", {9, 20, 7, 9}, 64, {3, 5},
       {.stride = {2, 1}, .padding = {1, 0}, .dilation = {2, 1}, .groups = 2});
   // Batches that fill vectors with an image in each lane.
   add("image_lanes", {32, 4, 10, 9}, 5, {3, 4}, {.padding = {1, 2}, .relu = true});
