@@ -90,7 +90,8 @@ check_shared_library() {
   local library major symbols
   library=$(find "$work/prefix/shared" -name libgnn.so)
   major=$(sed -n 's/.*VERSION_MAJOR \([0-9]*\)/\1/p' "$root/core/version.h")
-  objdump -p "$library" | grep -q "SONAME *libgnn.so.$major\$" || fail "the soname is not libgnn.so.$major"
+  symbols=$(objdump -p "$library")
+  grep -q "SONAME *libgnn.so.$major\$" <<< "$symbols" || fail "the soname is not libgnn.so.$major"
   symbols=$(nm -D -C --defined-only "$library")
   if grep -E ' T (cuda|cublas|cudnn|__cuda|gnn::(check_cuda|throw_cuda_error|backend))' <<< "$symbols"
   then fail "the shared library exports what is its own business"; fi
