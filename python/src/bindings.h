@@ -14,6 +14,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,6 +34,10 @@ void bind_device(nb::module_& m);
 void bind_tensor(nb::module_& m);
 /// The buffer protocol of Tensor.
 int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept;
+/// The slots of a class that garbage collection only looks through.
+inline std::array<PyType_Slot, 2> traversed_by(traverseproc traverse) {
+  return {PyType_Slot{Py_tp_traverse, reinterpret_cast<void*>(traverse)}, PyType_Slot{0, nullptr}};
+}
 /// Garbage collection of Tensor: cycles through its hooks, which often are methods of the module it is in.
 int traverse_tensor(PyObject* self, visitproc visit, void* arg);
 int clear_tensor(PyObject* self);

@@ -5,7 +5,6 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/variant.h>
 
-#include <array>
 #include <memory>
 #include <tuple>
 #include <variant>
@@ -159,8 +158,7 @@ Sample sample_of(Dataset& dataset, std::int64_t index) {
 }
 
 void bind_datasets(nb::module_& m) {
-  const std::array slots{PyType_Slot{Py_tp_traverse, reinterpret_cast<void*>(&traverse_dataset)},
-                         PyType_Slot{0, nullptr}};
+  const auto slots = traversed_by(&traverse_dataset);
   nb::class_<Dataset>(m, "Dataset", nb::type_slots(slots.data()))
       .def("__len__", &Dataset::size)
       .def("sample", &sample_of, "index"_a, releases_gil());

@@ -4,7 +4,6 @@
 
 #include <nanobind/stl/shared_ptr.h>
 
-#include <array>
 #include <set>
 #include <utility>
 
@@ -38,10 +37,6 @@ int traverse_loop(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   if (nb::inst_ready(self)) Py_VISIT(nb::inst_ptr<Loop>(self)->owner.ptr());
   return 0;
-}
-
-std::array<PyType_Slot, 2> traversed_by(traverseproc traverse) {
-  return {PyType_Slot{Py_tp_traverse, reinterpret_cast<void*>(traverse)}, PyType_Slot{0, nullptr}};
 }
 
 using Pair = std::pair<Tensor, Tensor>;

@@ -1,8 +1,9 @@
-"""Data sets of Python for tests."""
+"""Data sets for tests: Python's, and files in MNIST's form."""
 
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -53,3 +54,8 @@ class Failing(Numbers):
         if index == 5:
             raise Unlucky(f"sample {index}")
         return super().__getitem__(index)
+
+
+def write_idx(path: Path, array: numpy.ndarray) -> None:
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(numpy.uint8).tobytes())

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 import pytest
-from samples import Given, Numbers, labels_of
+from samples import Given, Numbers, labels_of, write_idx
 
 import libgnn
 from libgnn.utils.data import (
@@ -153,11 +153,6 @@ def test_csv_files(tmp_path: Path) -> None:
         load_csv(str(tmp_path / "bad.csv"))
     with pytest.raises(TypeError):
         load_csv(3)  # type: ignore[arg-type]
-
-
-def write_idx(path: Path, array: numpy.ndarray) -> None:
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(numpy.uint8).tobytes())
 
 
 def test_mnists_files(tmp_path: Path, rng: Any) -> None:

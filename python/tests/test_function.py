@@ -137,16 +137,22 @@ def test_what_backward_may_not_return() -> None:
     assert gradient(x) == [2, 2]
 
 
+class Returns(Function):
+    """What a function makes of x; the gradients of all results are added up."""
+
+    @staticmethod
+    def forward(ctx: Context, x: libgnn.Tensor, what: typing.Any) -> typing.Any:
+        return what(x)
+
+    @staticmethod
+    def backward(ctx: Context, *grads: libgnn.Tensor) -> typing.Any:
+        total = grads[0]
+        for grad in grads[1:]:
+            total = total + grad
+        return total, None
+
+
 def test_what_forward_may_return() -> None:
-    class Returns(Function):
-        @staticmethod
-        def forward(ctx: Context, x: libgnn.Tensor, what: typing.Any) -> typing.Any:
-            return what(x)
-
-        @staticmethod
-        def backward(ctx: Context, grad: libgnn.Tensor) -> typing.Any:
-            return grad, None
-
     x = leaf(1, 2)
     wrong = [(None, "NoneType"), (3.0, "float"), ([x], "list"), ((), r"\(\)"), ((x, 3), r"\(Tensor, int\)")]
     for value, got in wrong:
@@ -209,18 +215,6 @@ def test_function_of_several_results() -> None:
 
 
 def test_results_that_are_arguments_or_each_other() -> None:
-    class Returns(Function):
-        @staticmethod
-        def forward(ctx: Context, x: libgnn.Tensor, results: typing.Any) -> typing.Any:
-            return results(x)
-
-        @staticmethod
-        def backward(ctx: Context, *grads: libgnn.Tensor) -> typing.Any:
-            total = grads[0]
-            for grad in grads[1:]:
-                total = total + grad
-            return total, None
-
     x = leaf(1, 2)
     (alone,) = Returns.apply(x, lambda t: (t * 1,))
     alone.sum().backward()

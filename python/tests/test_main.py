@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import numpy
 import pytest
 from processes import started
+from samples import write_idx
 
 import libgnn
 
@@ -27,11 +28,6 @@ def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         timeout=120,
         **options,
     )
-
-
-def write_idx(path: Path, array: numpy.ndarray) -> None:
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(numpy.uint8).tobytes())
 
 
 @pytest.fixture
