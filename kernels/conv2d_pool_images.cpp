@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gnn/kernels/conv2d_pool_tile.h"
+#include "gnn/kernels/conv2d_pool_product.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/transpose_tile.h"
 #include "gnn/kernels/vectors.h"
@@ -143,11 +143,13 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   T* scratches = scratch_memory.mutable_data<T>();
   std::uint8_t* chosen_scratches = chosen_memory.mutable_data<std::uint8_t>();
 
+  const PoolProduct<T> product(call);
   PoolTile<T> common{};
   common.weight_stride = z.patch;
   common.row_count = z.og;
   common.depth = z.patch;
   common.offsets = offsets;
+  common.channel_stride = images.plane();
   common.tap_offset[1] = z.stride.w * images.lanes;
   common.tap_offset[2] = z.stride.h * images.w * images.lanes;
   common.tap_offset[3] = common.tap_offset[1] + common.tap_offset[2];
@@ -163,7 +165,7 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   std::uint8_t* all_choice = call.choice;
   const Size2 pooled = sizes.pooled;
   const std::int64_t outputs = sizes.outputs;
-  parallel_for(groups * blocks, grain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(groups * blocks, grain, [=, &product](std::int64_t begin, std::int64_t end) {
     T* scratch = scratches + thread_index() * scratch_size;
     std::uint8_t* chosen = all_choice == nullptr ? nullptr : chosen_scratches + thread_index() * chosen_size;
     for (std::int64_t unit = begin; unit < end; ++unit) {
@@ -172,16 +174,21 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
       const std::int64_t first = unit % blocks * block;
       const std::int64_t count = std::min(block, outputs - first);
       const T* base = turned + image_group * images.size() + group * z.cg * images.plane();
-      PoolTile<T> tile = common;
-      tile.weight = weight + group * z.og * z.patch;
-      tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
+      PoolTile<T> tiles[most_winograd_tiles];
+      int waiting = 0;
       for (std::int64_t i = 0; i < count; ++i) {
         const std::int64_t row = (first + i) / pooled.w;
         const std::int64_t column = (first + i) % pooled.w;
+        PoolTile<T>& tile = tiles[waiting++];
+        tile = common;
+        tile.weight = weight + group * z.og * z.patch;
+        tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
         tile.panel = base + (row * 2 * z.stride.h * images.w + column * 2 * z.stride.w) * images.lanes;
         tile.y = scratch + i * images.lanes;
         tile.choice = chosen == nullptr ? nullptr : chosen + i * 16;
-        multiply_and_pool(tile);
+        if (waiting < product.tiles() && i + 1 < count) continue;
+        product(group, tiles, waiting);
+        waiting = 0;
       }
       const std::int64_t image_count = images.count(image_group);
       const std::int64_t step = z.o * outputs;  // from image to image

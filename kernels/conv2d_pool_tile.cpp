@@ -6,8 +6,8 @@
 
 #include "gnn/kernels/conv2d_pool.h"
 #include "gnn/kernels/gemm_tile.h"
+#include "gnn/kernels/isa_function.h"
 #include "gnn/kernels/max_pool2d_math.h"
-#include "gnn/kernels/parallel.h"
 #include "gnn/kernels/vectors.h"
 
 namespace gnn::kernels {
@@ -47,123 +47,97 @@ struct PartialTile {
 };
 
 /// z += the terms, `Rows` channels with 4 · Rows sums in registers; begins with the bias.
-template <class T, int bytes, int Rows>
-[[gnu::always_inline]] inline void multiply(const PartialTile<T>& part) {
-  using Vector = typename VectorOf<T, bytes>::type;
-  constexpr int lanes = lanes_of<T, bytes>;
-  const PoolTile<T>& t = part.tile;
-  Vector sum[Rows][4] = {};
-  for (std::int64_t p = part.begin; p < part.end; ++p) {
-    const T* right = t.panel + t.offsets[p];
-    const Vector r0 = vector_at<bytes>(right);
-    const Vector r1 = vector_at<bytes>(right + t.tap_offset[1]);
-    const Vector r2 = vector_at<bytes>(right + t.tap_offset[2]);
-    const Vector r3 = vector_at<bytes>(right + t.tap_offset[3]);
+template <class T, int Rows>
+struct MultiplyPart {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const PartialTile<T>& part) {
+    using Vector = typename VectorOf<T, bytes>::type;
+    constexpr int lanes = lanes_of<T, bytes>;
+    const PoolTile<T>& t = part.tile;
+    Vector sum[Rows][4] = {};
+    for (std::int64_t p = part.begin; p < part.end; ++p) {
+      const T* right = t.panel + t.offsets[p];
+      const Vector r0 = vector_at<bytes>(right);
+      const Vector r1 = vector_at<bytes>(right + t.tap_offset[1]);
+      const Vector r2 = vector_at<bytes>(right + t.tap_offset[2]);
+      const Vector r3 = vector_at<bytes>(right + t.tap_offset[3]);
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; ++i) {
+        const Vector left = t.weight[i * t.weight_stride + p] - Vector{};  // in every lane
+        sum[i][0] += left * r0;
+        sum[i][1] += left * r1;
+        sum[i][2] += left * r2;
+        sum[i][3] += left * r3;
+      }
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
-      const Vector left = t.weight[i * t.weight_stride + p] - Vector{};  // in every lane
-      sum[i][0] += left * r0;
-      sum[i][1] += left * r1;
-      sum[i][2] += left * r2;
-      sum[i][3] += left * r3;
-    }
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i) {
-    const Vector bias = (t.bias == nullptr ? T{0} : t.bias[i]) - Vector{};
+      const Vector bias = (t.bias == nullptr ? T{0} : t.bias[i]) - Vector{};
 #pragma GCC unroll 4
-    for (int tap = 0; tap < 4; ++tap) {
-      Vector& z = vector_at<bytes>(part.z + (i * 4 + tap) * lanes);
-      z = sum[i][tap] + (part.begin == 0 ? bias : z);
+      for (int tap = 0; tap < 4; ++tap) {
+        Vector& z = vector_at<bytes>(part.z + (i * 4 + tap) * lanes);
+        z = sum[i][tap] + (part.begin == 0 ? bias : z);
+      }
     }
   }
-}
-
-/// Act, maximum and choice of all rows.
-template <class T, int bytes>
-[[gnu::always_inline]] inline void pool_rows(const PartialTile<T>& part) {
-  constexpr int lanes = lanes_of<T, bytes>;
-  for (std::int64_t i = 0; i < part.tile.row_count; ++i) {
-    pool_row<T, lanes>(part.tile, i, *reinterpret_cast<const T(*)[4][lanes]>(part.z + i * 4 * lanes));
-  }
-}
+};
 
 template <class T>
-using PartFunction = void (*)(const PartialTile<T>&);
+struct PixelsOfTile {
+  const PoolTile<T>& tile;
+  const T* z;  // [row][tap][lane]
+};
+
+/// Act, maximum and choice of all rows.
+template <class T>
+struct PoolRows {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const PixelsOfTile<T>& pixels) {
+    constexpr int lanes = lanes_of<T, bytes>;
+    for (std::int64_t i = 0; i < pixels.tile.row_count; ++i) {
+      pool_row<T, lanes>(pixels.tile, i, *reinterpret_cast<const T(*)[4][lanes]>(pixels.z + i * 4 * lanes));
+    }
+  }
+};
 
 /// For the widest vectors of this CPU.
 template <class T>
 struct PoolKernels {
   int lanes;
-  int rows;                            // of the largest
-  PartFunction<T> multiply[max_rows];  // [rows - 1]
-  PartFunction<T> pool;
+  int rows;                                          // of the largest
+  PartFunction<PartialTile<T>> multiply[max_rows];  // [rows - 1]
+  PartFunction<PixelsOfTile<T>> pool;
 };
-
-#if defined(__x86_64__)
-template <class T, int Rows>
-[[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void multiply_avx512(const PartialTile<T>& part) {
-  multiply<T, 64, Rows>(part);
-}
-template <class T>
-[[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void pool_avx512(const PartialTile<T>& part) {
-  pool_rows<T, 64>(part);
-}
-template <class T, int Rows>
-[[gnu::target("arch=x86-64-v3")]] void multiply_avx2(const PartialTile<T>& part) {
-  multiply<T, 32, Rows>(part);
-}
-template <class T>
-[[gnu::target("arch=x86-64-v3")]] void pool_avx2(const PartialTile<T>& part) {
-  pool_rows<T, 32>(part);
-}
-#endif
-template <class T, int Rows>
-void multiply_base(const PartialTile<T>& part) {
-  multiply<T, 16, Rows>(part);
-}
-template <class T>
-void pool_base(const PartialTile<T>& part) {
-  pool_rows<T, 16>(part);
-}
 
 template <class T>
 PoolKernels<T> choose() {
-#if defined(__x86_64__)
-  // 4 · 6 sums, 4 vectors of the panel and 1 weight fill 29 of the 32 registers of AVX-512; 4 · 2 + 4 + 1
-  // fill 13 of the 16 of AVX2.
-  switch (cpu_isa()) {
-    case Isa::avx512:
-      return {lanes_of<T, 64>,
-              6,
-              {&multiply_avx512<T, 1>, &multiply_avx512<T, 2>, &multiply_avx512<T, 3>, &multiply_avx512<T, 4>,
-               &multiply_avx512<T, 5>, &multiply_avx512<T, 6>},
-              &pool_avx512<T>};
-    case Isa::avx2:
-      return {lanes_of<T, 32>, 2, {&multiply_avx2<T, 1>, &multiply_avx2<T, 2>}, &pool_avx2<T>};
-    case Isa::base:
-      break;
-  }
-#endif
-  return {lanes_of<T, 16>, 2, {&multiply_base<T, 1>, &multiply_base<T, 2>}, &pool_base<T>};
+  return for_widest_vectors([](auto constant) {
+    constexpr Isa isa = decltype(constant)::value;
+    PoolKernels<T> kernels{};
+    kernels.lanes = lanes_of<T, vector_bytes<isa>>;
+    kernels.pool = function_for<isa, PoolRows<T>, PixelsOfTile<T>>();
+    const auto add = [&](auto rows) {
+      kernels.multiply[rows - 1] = function_for<isa, MultiplyPart<T, rows>, PartialTile<T>>();
+      kernels.rows = rows;
+    };
+    // 4 · 6 sums, 4 vectors of the panel and 1 weight fill 29 of the 32 registers of AVX-512; 4 · 2 + 4 + 1
+    // fill 13 of the 16 of AVX2.
+    add(std::integral_constant<int, 1>{});
+    add(std::integral_constant<int, 2>{});
+    if constexpr (isa == Isa::avx512) {
+      add(std::integral_constant<int, 3>{});
+      add(std::integral_constant<int, 4>{});
+      add(std::integral_constant<int, 5>{});
+      add(std::integral_constant<int, 6>{});
+    }
+    return kernels;
+  });
 }
 
 template <class T>
 const PoolKernels<T>& pool_kernels() {
   static const PoolKernels<T> kernels = choose<T>();
   return kernels;
-}
-
-/// The channels [begin, end) of a tile.
-template <class T>
-PoolTile<T> channels_of(const PoolTile<T>& tile, std::int64_t begin, std::int64_t end) {
-  PoolTile<T> t = tile;
-  t.row_count = end - begin;
-  t.weight += begin * t.weight_stride;
-  if (t.bias != nullptr) t.bias += begin;
-  t.y += begin * t.y_stride;
-  if (t.choice != nullptr) t.choice += begin * t.choice_stride;
-  return t;
 }
 
 }  // namespace
@@ -194,13 +168,20 @@ void multiply_and_pool(const PoolTile<T>& tile) {
                                          z + row * 4 * kernels.lanes});
       }
     }
-    kernels.pool({some, 0, some.depth, z});
+    kernels.pool({some, z});
   }
+}
+
+template <class T>
+void pool_pixels(const PoolTile<T>& tile, const T* z) {
+  pool_kernels<T>().pool({tile, z});
 }
 
 template std::int64_t pool_lanes<float>();
 template std::int64_t pool_lanes<double>();
 template void multiply_and_pool(const PoolTile<float>& tile);
 template void multiply_and_pool(const PoolTile<double>& tile);
+template void pool_pixels(const PoolTile<float>& tile, const float* z);
+template void pool_pixels(const PoolTile<double>& tile, const double* z);
 
 }  // namespace gnn::kernels

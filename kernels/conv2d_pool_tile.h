@@ -21,6 +21,7 @@ struct PoolTile {
   std::int64_t depth;
   const T* panel;
   const std::int32_t* offsets;
+  std::int64_t channel_stride;  ///< from channel to channel of the panel
   std::int64_t tap_offset[4];
   const T* bias;  ///< may be nullptr: 0
   bool relu;
@@ -37,5 +38,21 @@ inline constexpr std::int64_t max_pool_lanes = 16;
 
 template <class T>
 void multiply_and_pool(const PoolTile<T>& tile);
+
+/// The channels [begin, end) of a tile.
+template <class T>
+PoolTile<T> channels_of(const PoolTile<T>& tile, std::int64_t begin, std::int64_t end) {
+  PoolTile<T> t = tile;
+  t.row_count = end - begin;
+  t.weight += begin * t.weight_stride;
+  if (t.bias != nullptr) t.bias += begin;
+  t.y += begin * t.y_stride;
+  if (t.choice != nullptr) t.choice += begin * t.choice_stride;
+  return t;
+}
+
+/// Act, maximum and choice of sums z[row][tap][lane] that are there already.
+template <class T>
+void pool_pixels(const PoolTile<T>& tile, const T* z);
 
 }  // namespace gnn::kernels

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "gnn/kernels/conv2d_pool_images.h"
+#include "gnn/kernels/conv2d_pool_winograd.h"
+
+// How the tiles of one call of conv2d_pool's forward pass are computed on the CPU. Not installed.
+
+namespace gnn::kernels {
+
+/// Multiplies and pools tiles, by sums of products or by Winograd's transforms, with what these need in
+/// memory for one call. Its result for a lane depends on what the lane reads and on the convolution's
+/// parameters alone, not on the other lanes, on the batch or on the number of threads.
+template <class T>
+class PoolProduct {
+ public:
+  explicit PoolProduct(const Conv2dPoolCall<T>& call);
+
+  /// Tiles that are best computed together, most_winograd_tiles at most.
+  int tiles() const { return winograd_ ? most_winograd_tiles : 1; }
+  /// `count` <= tiles() tiles of a group that differ in panel, y and choice only. For any thread of a
+  /// parallel_for().
+  void operator()(std::int64_t group, const PoolTile<T>* tiles, int count) const;
+
+ private:
+  bool winograd_;
+  WinogradLayout layout_{};
+  Tensor weight_memory_;
+  Tensor scratch_memory_;
+  Tensor choice_memory_;
+  std::int64_t scratch_size_ = 0;
+  std::int64_t choice_size_ = 0;
+};
+
+}  // namespace gnn::kernels

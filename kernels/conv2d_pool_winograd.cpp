@@ -1,0 +1,347 @@
+#include "gnn/kernels/conv2d_pool_winograd.h"
+
+#include <algorithm>
+
+#include "gnn/kernels/gemm_tile.h"
+#include "gnn/kernels/isa_function.h"
+#include "gnn/kernels/transpose_tile.h"
+#include "gnn/kernels/vectors.h"
+#include "gnn/kernels/winograd_transforms.h"
+
+// A tile's way through memory: its pixels, transformed, [product][channel][tile][lane]; for one row of
+// products and a few output channels, the products' sums over the channels, which the first-level cache
+// holds until they are transformed to a row's two results; and of these, once all rows are there, the four
+// pixels.
+
+namespace gnn::kernels {
+namespace {
+
+constexpr int most_rows = 12;  // output channels whose sums are in registers
+constexpr int row_step = 4;
+
+/// One tile's pixels to products.
+template <class T>
+struct InputPart {
+  const T* panel;
+  std::int64_t channels;
+  std::int64_t channel_stride, row_stride, column_stride;
+  T* out;
+  std::int64_t out_channel_stride, out_product_stride;
+};
+
+template <class T, int taps>
+struct TransformInput {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const InputPart<T>& part) {
+    using Vector = typename VectorOf<T, bytes>::type;
+    constexpr int size = taps + 1;
+    for (std::int64_t c = 0; c < part.channels; ++c) {
+      const T* pixels = part.panel + c * part.channel_stride;
+      T* out = part.out + c * part.out_channel_stride;
+      Vector columns[size][size];  // [column][row]
+      for (int s = 0; s < size; ++s) {
+        Vector d[size];
+        for (int r = 0; r < size; ++r)
+          d[r] = vector_at<bytes>(pixels + r * part.row_stride + s * part.column_stride);
+        WinogradTransforms<T, taps>::input(d, columns[s]);
+      }
+      for (int r = 0; r < size; ++r) {
+        Vector d[size];
+        Vector v[size];
+        for (int s = 0; s < size; ++s) d[s] = columns[s][r];
+        WinogradTransforms<T, taps>::input(d, v);
+        for (int s = 0; s < size; ++s) vector_at<bytes>(out + (r * size + s) * part.out_product_stride) = v[s];
+      }
+    }
+  }
+};
+
+/// Filters side by side in the lanes, [tap][lane], to products.
+template <class T>
+struct FilterPart {
+  const T* filters;
+  T* out;
+  std::int64_t out_stride;  // from product to product
+};
+
+template <class T, int taps>
+struct TransformFilters {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const FilterPart<T>& part) {
+    using Vector = typename VectorOf<T, bytes>::type;
+    constexpr int size = taps + 1;
+    constexpr int lanes = lanes_of<T, bytes>;
+    Vector columns[taps][size];
+    for (int s = 0; s < taps; ++s) {
+      Vector w[taps];
+      for (int r = 0; r < taps; ++r) w[r] = vector_at<bytes>(part.filters + (r * taps + s) * lanes);
+      WinogradTransforms<T, taps>::kernel(w, columns[s]);
+    }
+    for (int r = 0; r < size; ++r) {
+      Vector w[taps];
+      Vector u[size];
+      for (int s = 0; s < taps; ++s) w[s] = columns[s][r];
+      WinogradTransforms<T, taps>::kernel(w, u);
+      for (int s = 0; s < size; ++s) vector_at<bytes>(part.out + (r * size + s) * part.out_stride) = u[s];
+    }
+  }
+};
+
+/// Sums over the channels for some output channels and `count` products.
+template <class T>
+struct ProductPart {
+  const T* weight;  // of the first output channel and product
+  std::int64_t weight_stride;
+  const T* input;
+  std::int64_t input_stride;
+  std::int64_t channels;
+  int count;
+  T* sums;  // [product][row][tile][lane]
+};
+
+template <class T, int Rows, int Tiles>
+struct Multiply {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const ProductPart<T>& part) {
+    using Vector = typename VectorOf<T, bytes>::type;
+    constexpr int lanes = lanes_of<T, bytes>;
+    T* out = part.sums;
+    for (int product = 0; product < part.count; ++product, out += Rows * Tiles * lanes) {
+      const T* weight = part.weight + product * part.weight_stride;
+      const T* input = part.input + product * part.input_stride;
+      for (std::int64_t begin = 0; begin < part.channels; begin += gemm_depth) {
+        Vector sum[Rows][Tiles] = {};
+        const std::int64_t end = std::min(part.channels, begin + gemm_depth);
+        for (std::int64_t c = begin; c < end; ++c) {
+          Vector right[Tiles];
+  #pragma GCC unroll 4
+          for (int t = 0; t < Tiles; ++t) right[t] = vector_at<bytes>(input + (c * Tiles + t) * lanes);
+  #pragma GCC unroll 16
+          for (int i = 0; i < Rows; ++i) {
+            const Vector left = weight[i * part.channels + c] - Vector{};  // in every lane
+  #pragma GCC unroll 4
+            for (int t = 0; t < Tiles; ++t) sum[i][t] += left * right[t];
+          }
+        }
+  #pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) {
+  #pragma GCC unroll 4
+          for (int t = 0; t < Tiles; ++t) {
+            Vector& to = vector_at<bytes>(out + (i * Tiles + t) * lanes);
+            to = begin == 0 ? sum[i][t] : to + sum[i][t];
+          }
+        }
+      }
+    }
+  }
+};
+
+/// The sums of a row of products to two results each: [product][vector][lane] to [vector][result][row][lane].
+template <class T>
+struct RowPart {
+  const T* sums;
+  std::int64_t stride;   // from product to product
+  std::int64_t vectors;  // channels times tiles
+  T* out;
+};
+
+template <class T, int taps>
+struct TransformRow {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const RowPart<T>& part) {
+    using Vector = typename VectorOf<T, bytes>::type;
+    constexpr int size = taps + 1;
+    constexpr int lanes = lanes_of<T, bytes>;
+    for (std::int64_t i = 0; i < part.vectors; ++i) {
+      Vector m[size];
+      Vector y[2];
+      for (int s = 0; s < size; ++s) m[s] = vector_at<bytes>(part.sums + s * part.stride + i * lanes);
+      WinogradTransforms<T, taps>::output(m, y);
+      T* out = part.out + i * 2 * size * lanes;
+      vector_at<bytes>(out) = y[0];
+      vector_at<bytes>(out + size * lanes) = y[1];
+    }
+  }
+};
+
+/// The rows' results of some output channels of a tile to the four pixels of its windows.
+template <class T>
+struct PixelPart {
+  const T* rows;  // [result][row][lane]
+  std::int64_t stride;
+  std::int64_t channels;
+  const T* bias;  // may be nullptr: 0
+  T* z;           // [channel][pixel][lane]
+  T* finite;      // [lane]
+};
+
+template <class T, int taps>
+struct TransformPixels {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const PixelPart<T>& part) {
+    using Vector = typename VectorOf<T, bytes>::type;
+    constexpr int size = taps + 1;
+    constexpr int lanes = lanes_of<T, bytes>;
+    Vector finite = vector_at<bytes>(part.finite);
+    for (std::int64_t i = 0; i < part.channels; ++i) {
+      const Vector bias = (part.bias == nullptr ? T{0} : part.bias[i]) - Vector{};
+      for (int column = 0; column < 2; ++column) {
+        Vector m[size];
+        Vector y[2];
+        const T* rows = part.rows + i * part.stride + column * size * lanes;
+        for (int r = 0; r < size; ++r) m[r] = vector_at<bytes>(rows + r * lanes);
+        WinogradTransforms<T, taps>::output(m, y);
+        for (int row = 0; row < 2; ++row) {
+          finite += y[row] * T{0};
+          vector_at<bytes>(part.z + (i * 4 + row * 2 + column) * lanes) = y[row] + bias;
+        }
+      }
+    }
+    vector_at<bytes>(part.finite) = finite;
+  }
+};
+
+/// For one size of kernels and the widest vectors of this CPU.
+template <class T>
+struct WinogradKernels {
+  int lanes;
+  int rows;  // of the largest product
+  PartFunction<FilterPart<T>> filters;
+  PartFunction<InputPart<T>> input;
+  PartFunction<ProductPart<T>> multiply[most_rows / row_step][most_winograd_tiles];
+  PartFunction<RowPart<T>> row;
+  PartFunction<PixelPart<T>> pixels;
+};
+
+template <class T, int taps>
+WinogradKernels<T> choose() {
+  return for_widest_vectors([](auto constant) {
+    constexpr Isa isa = decltype(constant)::value;
+    WinogradKernels<T> kernels{};
+    kernels.lanes = lanes_of<T, vector_bytes<isa>>;
+    kernels.filters = function_for<isa, TransformFilters<T, taps>, FilterPart<T>>();
+    kernels.input = function_for<isa, TransformInput<T, taps>, InputPart<T>>();
+    kernels.row = function_for<isa, TransformRow<T, taps>, RowPart<T>>();
+    kernels.pixels = function_for<isa, TransformPixels<T, taps>, PixelPart<T>>();
+    const auto add = [&](auto rows) {
+      auto& multiply = kernels.multiply[rows / row_step - 1];
+      multiply[0] = function_for<isa, Multiply<T, rows, 1>, ProductPart<T>>();
+      multiply[1] = function_for<isa, Multiply<T, rows, 2>, ProductPart<T>>();
+      kernels.rows = rows;
+    };
+    add(std::integral_constant<int, 4>{});
+    // 2 · 12 sums, 2 vectors of the input and 1 weight fill 27 of the 32 registers of AVX-512; 2 · 4 + 2 + 1
+    // fill 11 of the 16 of AVX2.
+    if constexpr (isa == Isa::avx512) {
+      add(std::integral_constant<int, 8>{});
+      add(std::integral_constant<int, 12>{});
+    }
+    return kernels;
+  });
+}
+
+template <class T>
+const WinogradKernels<T>& winograd_kernels(int taps) {
+  static const WinogradKernels<T> three = choose<T, 3>();
+  static const WinogradKernels<T> five = choose<T, 5>();
+  return taps == 3 ? three : five;
+}
+
+std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
+
+/// Output channels whose pixels are pooled at a time: 12 KiB of them.
+constexpr std::int64_t most_channels = 48;
+
+}  // namespace
+
+template <class T>
+WinogradLayout winograd_layout(const Conv2dSizes& sizes) {
+  WinogradLayout w{};
+  const std::int64_t lanes = pool_lanes<T>();
+  w.taps = static_cast<int>(sizes.kernel.h);
+  w.in_channels = sizes.cg;
+  w.out_channels = sizes.og;
+  const std::int64_t filters = w.in_channels * w.out_channels;
+  w.weight_blocks = (filters + lanes - 1) / lanes;
+  w.weight_stride = std::max(round_up(w.out_channels, row_step) * w.in_channels, w.weight_blocks * lanes);
+  // A vector more, so that the products of one channel do not all fall into one set of the cache.
+  w.input_stride = (w.in_channels * most_winograd_tiles + 1) * lanes;
+  w.scratch_size =
+      w.products() * w.input_stride + w.out_channels * most_winograd_tiles * 2 * (w.taps + 1) * lanes;
+  return w;
+}
+
+template <class T>
+void transform_weight(const WinogradLayout& layout, const T* weight, std::int64_t begin, std::int64_t end,
+                      T* out) {
+  const WinogradKernels<T>& kernels = winograd_kernels<T>(layout.taps);
+  const std::int64_t lanes = kernels.lanes;
+  const std::int64_t area = std::int64_t{layout.taps} * layout.taps;
+  const std::int64_t filters = layout.in_channels * layout.out_channels;
+  alignas(64) T turned[25 * max_pool_lanes] = {};
+  for (std::int64_t block = begin; block < end; ++block) {
+    const std::int64_t first = block * lanes;
+    const std::int64_t count = std::min(lanes, filters - first);
+    if (count < lanes) std::fill_n(turned, area * lanes, T{0});
+    transpose_into(weight + first * area, area, count, area, turned, lanes);
+    kernels.filters({turned, out + first, layout.weight_stride});
+    if (block + 1 < layout.weight_blocks) continue;
+    for (std::int64_t product = 0; product < layout.products(); ++product) {  // channels there are not
+      std::fill(out + product * layout.weight_stride + first + lanes,
+                out + (product + 1) * layout.weight_stride, T{0});
+    }
+  }
+}
+
+template <class T>
+void multiply_and_pool(const WinogradLayout& layout, const T* weight, const PoolTile<T>* tiles, int count,
+                       T* scratch, T (*finite)[max_pool_lanes]) {
+  const WinogradKernels<T>& kernels = winograd_kernels<T>(layout.taps);
+  const std::int64_t lanes = kernels.lanes;
+  const int size = layout.taps + 1;
+  T* input = scratch;
+  T* rows = scratch + layout.products() * layout.input_stride;
+  for (int t = 0; t < count; ++t) {
+    kernels.input({tiles[t].panel, layout.in_channels, tiles[t].channel_stride, tiles[t].tap_offset[2],
+                   tiles[t].tap_offset[1], input + t * lanes, count * lanes, layout.input_stride});
+  }
+
+  alignas(64) T sums[6 * most_rows * most_winograd_tiles * max_pool_lanes];
+  const std::int64_t row_size = 2 * size * lanes;  // for a channel of a tile
+  for (int i = 0; i < size; ++i) {
+    for (std::int64_t channel = 0; channel < layout.out_channels;) {
+      const std::int64_t left = layout.out_channels - channel;
+      const std::int64_t block = std::min<std::int64_t>(kernels.rows, round_up(left, row_step));
+      const std::int64_t vectors = block * count;
+      kernels.multiply[block / row_step - 1][count - 1](
+          {weight + i * size * layout.weight_stride + channel * layout.in_channels, layout.weight_stride,
+           input + i * size * layout.input_stride, layout.input_stride, layout.in_channels, size, sums});
+      kernels.row({sums, vectors * lanes, std::min(block, left) * count,
+                   rows + channel * count * row_size + i * lanes});
+      channel += block;
+    }
+  }
+
+  alignas(64) T z[most_channels * 4 * max_pool_lanes];
+  for (int t = 0; t < count; ++t) {
+    std::fill_n(finite[t], lanes, T{0});
+    for (std::int64_t begin = 0; begin < layout.out_channels; begin += most_channels) {
+      const std::int64_t end = std::min(layout.out_channels, begin + most_channels);
+      const PoolTile<T> some = channels_of(tiles[t], begin, end);
+      kernels.pixels({rows + (begin * count + t) * row_size, count * row_size, end - begin, some.bias, z,
+                      finite[t]});
+      pool_pixels(some, z);
+    }
+  }
+}
+
+template WinogradLayout winograd_layout<float>(const Conv2dSizes& sizes);
+template WinogradLayout winograd_layout<double>(const Conv2dSizes& sizes);
+template void transform_weight(const WinogradLayout&, const float*, std::int64_t, std::int64_t, float*);
+template void transform_weight(const WinogradLayout&, const double*, std::int64_t, std::int64_t, double*);
+template void multiply_and_pool(const WinogradLayout&, const float*, const PoolTile<float>*, int, float*,
+                                float (*)[max_pool_lanes]);
+template void multiply_and_pool(const WinogradLayout&, const double*, const PoolTile<double>*, int, double*,
+                                double (*)[max_pool_lanes]);
+
+}  // namespace gnn::kernels
