@@ -6,7 +6,7 @@
 #include "gnn/core/check.h"
 #include "gnn/kernels/conv2d_pool_gradients.h"
 #include "gnn/kernels/conv2d_pool_images.h"
-#include "gnn/kernels/conv2d_pool_tile.h"
+#include "gnn/kernels/conv2d_pool_product.h"
 #include "gnn/kernels/fill.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/vectors.h"
@@ -194,31 +194,19 @@ template <class T>
   }
 }
 
-/// multiply_and_pool() for positions that do not lie in one row of the output.
+/// Moves the results of a tile, which `tile` says where they are, to where their positions lie in the output.
 template <class T>
-[[gnu::always_inline]] inline void pool_in_pieces(const PoolTile<T>& tile, std::int64_t plane,
-                                                  const Piece* pieces, std::int64_t piece_count, T* y,
-                                                  std::uint8_t* choice) {
-  constexpr std::int64_t most_rows = 48;
-  alignas(64) T pooled[most_rows * max_pool_lanes];
-  alignas(64) std::uint8_t chosen[most_rows * max_pool_lanes];
-  for (std::int64_t begin = 0; begin < tile.row_count; begin += most_rows) {
-    PoolTile<T> t = tile;
-    t.row_count = std::min(most_rows, tile.row_count - begin);
-    t.weight += begin * t.weight_stride;
-    if (t.bias != nullptr) t.bias += begin;
-    t.y = pooled;
-    t.choice = choice == nullptr ? nullptr : chosen;
-    t.y_stride = t.choice_stride = max_pool_lanes;
-    multiply_and_pool(t);
-    for (std::int64_t i = 0; i < t.row_count; ++i) {
-      for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
-        const std::int64_t from = i * max_pool_lanes + piece->lane;
-        const std::int64_t to = piece->offset + (begin + i) * plane;
-        for (std::int64_t k = 0; k < piece->length; ++k) y[to + k] = pooled[from + k];
-        if (choice == nullptr) continue;
-        for (std::int64_t k = 0; k < piece->length; ++k) choice[to + k] = chosen[from + k];
-      }
+[[gnu::always_inline]] inline void place_pieces(const PoolTile<T>& tile, std::int64_t plane,
+                                                const Piece* pieces, std::int64_t piece_count, T* y,
+                                                std::uint8_t* choice) {
+  for (std::int64_t i = 0; i < tile.row_count; ++i) {
+    for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+      const T* from = tile.y + i * tile.y_stride + piece->lane;
+      const std::int64_t to = piece->offset + i * plane;
+      for (std::int64_t k = 0; k < piece->length; ++k) y[to + k] = from[k];
+      if (choice == nullptr) continue;
+      const std::uint8_t* chosen = tile.choice + i * tile.choice_stride + piece->lane;
+      for (std::int64_t k = 0; k < piece->length; ++k) choice[to + k] = chosen[k];
     }
   }
 }
@@ -245,8 +233,6 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
 
   const Size2 cover = pool_cover(z);
   const std::int64_t panel_size = z.cg * cover.area() * lanes + max_pool_lanes;
-  Tensor panel_memory = empty({num_threads(), panel_size}, options);
-  T* panels = panel_memory.mutable_data<T>();
   Tensor offset_memory = empty({z.patch + cover.w}, {DType::int32, options.device});
   std::int32_t* offsets = offset_memory.mutable_data<std::int32_t>();
   std::int32_t* columns = offsets + z.patch;  // in a row of the split images
@@ -261,53 +247,74 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
   for (std::int64_t s = 0; s < cover.w; ++s) columns[s] = static_cast<std::int32_t>(split.offset(s));
 
   const std::int64_t positions = z.n * sizes.outputs;
-  const std::int64_t panel_count = (positions + lanes - 1) / lanes;
-  const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * 4 * lanes, 1) + 1;
-  parallel_for(z.groups * panel_count, grain, [=](std::int64_t begin, std::int64_t end) {
-    T* panel = panels + thread_index() * panel_size;
-    std::fill_n(panel, panel_size, T{0});
+  const PoolProduct<T> product(call);
+  const std::int64_t most = product.tiles();
+  const std::int64_t unit_positions = most * lanes;
+  const std::int64_t unit_count = (positions + unit_positions - 1) / unit_positions;
+  const std::int64_t result_size = most * z.og * lanes;
+  Tensor panel_memory = empty({num_threads(), most * panel_size + result_size}, options);
+  Tensor chosen_memory = empty({num_threads(), result_size}, {DType::uint8, options.device});
+  T* scratches = panel_memory.mutable_data<T>();
+  std::uint8_t* chosen_scratches = chosen_memory.mutable_data<std::uint8_t>();
+  const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * 4 * unit_positions, 1) + 1;
+  parallel_for(z.groups * unit_count, grain, [=, &product](std::int64_t begin, std::int64_t end) {
+    T* panels = scratches + thread_index() * (most * panel_size + result_size);
+    T* results = panels + most * panel_size;
+    std::uint8_t* chosen = chosen_scratches + thread_index() * result_size;
+    std::fill_n(panels, most * panel_size, T{0});
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::int64_t group = unit / panel_count;
-      const std::int64_t first = unit % panel_count * lanes;
-      const std::int64_t last = std::min(first + lanes, positions);
-      Piece inputs[max_pool_lanes] = {};
-      const std::int64_t input_count = find_pieces(
-          first, last, sizes.pooled.w,
-          [&](std::int64_t row, std::int64_t column) {
-            return (row / sizes.pooled.h * z.c + group * z.cg) * split.plane() +
-                   row % sizes.pooled.h * 2 * z.stride.h * split.w + column;
-          },
-          inputs);
-      const PanelSource<T> source{images, split.plane(), split.w, columns, cover, z.cg};
-      pack_panel(source, inputs, input_count, lanes, panel);
+      const std::int64_t group = unit / unit_count;
+      PoolTile<T> tiles[most_winograd_tiles];
+      Piece outputs[most_winograd_tiles][max_pool_lanes];
+      std::int64_t output_counts[most_winograd_tiles];
+      int count = 0;
+      const std::int64_t unit_end = std::min((unit % unit_count + 1) * unit_positions, positions);
+      for (std::int64_t first = unit % unit_count * unit_positions; first < unit_end;
+           first += lanes, ++count) {
+        const std::int64_t last = std::min(first + lanes, positions);
+        Piece inputs[max_pool_lanes] = {};
+        const std::int64_t input_count = find_pieces(
+            first, last, sizes.pooled.w,
+            [&](std::int64_t row, std::int64_t column) {
+              return (row / sizes.pooled.h * z.c + group * z.cg) * split.plane() +
+                     row % sizes.pooled.h * 2 * z.stride.h * split.w + column;
+            },
+            inputs);
+        T* panel = panels + count * panel_size;
+        const PanelSource<T> source{images, split.plane(), split.w, columns, cover, z.cg};
+        pack_panel(source, inputs, input_count, lanes, panel);
 
-      PoolTile<T> tile{};
-      tile.weight = weight + group * z.og * z.patch;
-      tile.weight_stride = z.patch;
-      tile.row_count = z.og;
-      tile.depth = z.patch;
-      tile.panel = panel;
-      tile.offsets = offsets;
-      tile.tap_offset[1] = z.stride.w * lanes;
-      tile.tap_offset[2] = z.stride.h * cover.w * lanes;
-      tile.tap_offset[3] = tile.tap_offset[1] + tile.tap_offset[2];
-      tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
-      tile.relu = relu;
-      Piece outputs[max_pool_lanes];
-      const std::int64_t output_count = find_pieces(
-          first, last, sizes.outputs,
-          [&](std::int64_t n, std::int64_t position) {
-            return (n * z.o + group * z.og) * sizes.outputs + position;
-          },
-          outputs);
-      if (output_count == 1 && outputs[0].length == lanes) {
-        tile.y = y + outputs[0].offset;
-        tile.choice = choice == nullptr ? nullptr : choice + outputs[0].offset;
-        tile.y_stride = tile.choice_stride = sizes.outputs;
-        multiply_and_pool(tile);
-      } else {
-        pool_in_pieces(tile, sizes.outputs, outputs, output_count, y, choice);
+        PoolTile<T>& tile = tiles[count];
+        tile = PoolTile<T>{};
+        tile.weight = weight + group * z.og * z.patch;
+        tile.weight_stride = z.patch;
+        tile.row_count = z.og;
+        tile.depth = z.patch;
+        tile.panel = panel;
+        tile.offsets = offsets;
+        tile.channel_stride = cover.area() * lanes;
+        tile.tap_offset[1] = z.stride.w * lanes;
+        tile.tap_offset[2] = z.stride.h * cover.w * lanes;
+        tile.tap_offset[3] = tile.tap_offset[1] + tile.tap_offset[2];
+        tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
+        tile.relu = relu;
+        output_counts[count] = find_pieces(
+            first, last, sizes.outputs,
+            [&](std::int64_t n, std::int64_t position) {
+              return (n * z.o + group * z.og) * sizes.outputs + position;
+            },
+            outputs[count]);
+        const Piece& output = outputs[count][0];
+        const bool in_place = output_counts[count] == 1 && output.length == lanes;
+        tile.y = in_place ? y + output.offset : results + count * z.og * lanes;
+        if (choice != nullptr)
+          tile.choice = in_place ? choice + output.offset : chosen + count * z.og * lanes;
+        tile.y_stride = tile.choice_stride = in_place ? sizes.outputs : lanes;
+        if (in_place) output_counts[count] = 0;
       }
+      product(group, tiles, count);
+      for (int t = 0; t < count; ++t)
+        place_pieces(tiles[t], sizes.outputs, outputs[t], output_counts[t], y, choice);
     }
   });
 }

@@ -8,8 +8,8 @@
 namespace gnn::kernels {
 
 /// Multiplies and pools tiles, by sums of products or by Winograd's transforms, with what these need in
-/// memory for one call. Its result for a lane depends on what the lane reads and on the convolution's
-/// parameters alone, not on the other lanes, on the batch or on the number of threads.
+/// memory for one call. The result of a lane depends on what the lane reads and on the convolution's
+/// parameters alone: not on the other lanes, the batch or the number of threads.
 template <class T>
 class PoolProduct {
  public:
@@ -22,13 +22,16 @@ class PoolProduct {
   void operator()(std::int64_t group, const PoolTile<T>* tiles, int count) const;
 
  private:
+  void sums_of_products(const PoolTile<T>& tile, const T* wanted, T* scratch, std::uint8_t* chosen) const;
+
   bool winograd_;
   WinogradLayout layout_{};
-  Tensor weight_memory_;
-  Tensor scratch_memory_;
-  Tensor choice_memory_;
+  Tensor weight_memory_, scratch_memory_, chosen_memory_;
+  T* weight_ = nullptr;   // transformed, [group]
+  T* scratch_ = nullptr;  // of each thread
+  std::uint8_t* chosen_ = nullptr;
   std::int64_t scratch_size_ = 0;
-  std::int64_t choice_size_ = 0;
+  std::int64_t result_size_ = 0;  // of a tile
 };
 
 }  // namespace gnn::kernels

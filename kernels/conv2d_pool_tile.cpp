@@ -104,7 +104,7 @@ struct PoolRows {
 template <class T>
 struct PoolKernels {
   int lanes;
-  int rows;                                          // of the largest
+  int rows;                                         // of the largest
   PartFunction<PartialTile<T>> multiply[max_rows];  // [rows - 1]
   PartFunction<PixelsOfTile<T>> pool;
 };

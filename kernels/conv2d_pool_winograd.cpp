@@ -18,15 +18,18 @@ namespace {
 
 constexpr int most_rows = 12;  // output channels whose sums are in registers
 constexpr int row_step = 4;
+/// Input channels that are added up at a time. Partial sums of few terms keep the rounding errors small,
+/// which the output's transform enlarges.
+constexpr std::int64_t winograd_depth = 32;
 
-/// One tile's pixels to products.
+/// The tiles' pixels to products.
 template <class T>
 struct InputPart {
-  const T* panel;
+  const PoolTile<T>* tiles;
+  int count;
   std::int64_t channels;
-  std::int64_t channel_stride, row_stride, column_stride;
-  T* out;
-  std::int64_t out_channel_stride, out_product_stride;
+  T* out;  // [product][channel][tile][lane]
+  std::int64_t out_stride;
 };
 
 template <class T, int taps>
@@ -35,22 +38,33 @@ struct TransformInput {
   [[gnu::always_inline]] static void run(const InputPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
     constexpr int size = taps + 1;
+    constexpr int lanes = lanes_of<T, bytes>;
+    const std::int64_t channel_stride = part.tiles->channel_stride;
+    const std::int64_t row_stride = part.tiles->tap_offset[2];
+    const std::int64_t column_stride = part.tiles->tap_offset[1];
+    const std::int64_t out_stride = part.out_stride;
+    T* out = part.out;
     for (std::int64_t c = 0; c < part.channels; ++c) {
-      const T* pixels = part.panel + c * part.channel_stride;
-      T* out = part.out + c * part.out_channel_stride;
-      Vector columns[size][size];  // [column][row]
-      for (int s = 0; s < size; ++s) {
-        Vector d[size];
-        for (int r = 0; r < size; ++r)
-          d[r] = vector_at<bytes>(pixels + r * part.row_stride + s * part.column_stride);
-        WinogradTransforms<T, taps>::input(d, columns[s]);
-      }
-      for (int r = 0; r < size; ++r) {
-        Vector d[size];
-        Vector v[size];
-        for (int s = 0; s < size; ++s) d[s] = columns[s][r];
-        WinogradTransforms<T, taps>::input(d, v);
-        for (int s = 0; s < size; ++s) vector_at<bytes>(out + (r * size + s) * part.out_product_stride) = v[s];
+      const std::int64_t next = c + 1 < part.channels ? channel_stride : 0;  // it lies far away
+      for (int t = 0; t < part.count; ++t, out += lanes) {                   // neighbours share pixels
+        const T* pixels = part.tiles[t].panel + c * channel_stride;
+        Vector columns[size][size];  // [column][row]
+        for (int s = 0; s < size; ++s) {
+          Vector d[size];
+          for (int r = 0; r < size; ++r) {
+            const T* pixel = pixels + r * row_stride + s * column_stride;
+            d[r] = vector_at<bytes>(pixel);
+            __builtin_prefetch(pixel + next);
+          }
+          WinogradTransforms<T, taps>::input(d, columns[s]);
+        }
+        for (int r = 0; r < size; ++r) {
+          Vector d[size];
+          Vector v[size];
+          for (int s = 0; s < size; ++s) d[s] = columns[s][r];
+          WinogradTransforms<T, taps>::input(d, v);
+          for (int s = 0; s < size; ++s) vector_at<bytes>(out + (r * size + s) * out_stride) = v[s];
+        }
       }
     }
   }
@@ -109,23 +123,23 @@ struct Multiply {
     for (int product = 0; product < part.count; ++product, out += Rows * Tiles * lanes) {
       const T* weight = part.weight + product * part.weight_stride;
       const T* input = part.input + product * part.input_stride;
-      for (std::int64_t begin = 0; begin < part.channels; begin += gemm_depth) {
+      for (std::int64_t begin = 0; begin < part.channels; begin += winograd_depth) {
         Vector sum[Rows][Tiles] = {};
-        const std::int64_t end = std::min(part.channels, begin + gemm_depth);
+        const std::int64_t end = std::min(part.channels, begin + winograd_depth);
         for (std::int64_t c = begin; c < end; ++c) {
           Vector right[Tiles];
-  #pragma GCC unroll 4
+#pragma GCC unroll 4
           for (int t = 0; t < Tiles; ++t) right[t] = vector_at<bytes>(input + (c * Tiles + t) * lanes);
-  #pragma GCC unroll 16
+#pragma GCC unroll 16
           for (int i = 0; i < Rows; ++i) {
             const Vector left = weight[i * part.channels + c] - Vector{};  // in every lane
-  #pragma GCC unroll 4
+#pragma GCC unroll 4
             for (int t = 0; t < Tiles; ++t) sum[i][t] += left * right[t];
           }
         }
-  #pragma GCC unroll 16
+#pragma GCC unroll 16
         for (int i = 0; i < Rows; ++i) {
-  #pragma GCC unroll 4
+#pragma GCC unroll 4
           for (int t = 0; t < Tiles; ++t) {
             Vector& to = vector_at<bytes>(out + (i * Tiles + t) * lanes);
             to = begin == 0 ? sum[i][t] : to + sum[i][t];
@@ -247,7 +261,9 @@ const WinogradKernels<T>& winograd_kernels(int taps) {
   return taps == 3 ? three : five;
 }
 
-std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
+std::int64_t round_up(std::int64_t value, std::int64_t step) {
+  return (value + step - 1) / step * step;
+}
 
 /// Output channels whose pixels are pooled at a time: 12 KiB of them.
 constexpr std::int64_t most_channels = 48;
@@ -301,10 +317,7 @@ void multiply_and_pool(const WinogradLayout& layout, const T* weight, const Pool
   const int size = layout.taps + 1;
   T* input = scratch;
   T* rows = scratch + layout.products() * layout.input_stride;
-  for (int t = 0; t < count; ++t) {
-    kernels.input({tiles[t].panel, layout.in_channels, tiles[t].channel_stride, tiles[t].tap_offset[2],
-                   tiles[t].tap_offset[1], input + t * lanes, count * lanes, layout.input_stride});
-  }
+  kernels.input({tiles, count, layout.in_channels, input, layout.input_stride});
 
   alignas(64) T sums[6 * most_rows * most_winograd_tiles * max_pool_lanes];
   const std::int64_t row_size = 2 * size * lanes;  // for a channel of a tile
@@ -328,8 +341,8 @@ void multiply_and_pool(const WinogradLayout& layout, const T* weight, const Pool
     for (std::int64_t begin = 0; begin < layout.out_channels; begin += most_channels) {
       const std::int64_t end = std::min(layout.out_channels, begin + most_channels);
       const PoolTile<T> some = channels_of(tiles[t], begin, end);
-      kernels.pixels({rows + (begin * count + t) * row_size, count * row_size, end - begin, some.bias, z,
-                      finite[t]});
+      kernels.pixels(
+          {rows + (begin * count + t) * row_size, count * row_size, end - begin, some.bias, z, finite[t]});
       pool_pixels(some, z);
     }
   }

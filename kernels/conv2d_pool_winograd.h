@@ -14,13 +14,13 @@ inline constexpr int most_winograd_tiles = 2;
 
 /// What the parts of a convolution's transforms take in memory, in elements.
 struct WinogradLayout {
-  int taps;                         ///< r
-  std::int64_t in_channels;         ///< of a group
-  std::int64_t out_channels;        ///< of a group
-  std::int64_t weight_stride;       ///< from product to product of the transformed weight [out][in]
-  std::int64_t weight_blocks;       ///< of filters
-  std::int64_t input_stride;        ///< from product to product of the transformed input [in][tile][lane]
-  std::int64_t scratch_size;        ///< for multiply_and_pool()
+  int taps;                    ///< r
+  std::int64_t in_channels;    ///< of a group
+  std::int64_t out_channels;   ///< of a group
+  std::int64_t weight_stride;  ///< from product to product of the transformed weight [out][in]
+  std::int64_t weight_blocks;  ///< of filters
+  std::int64_t input_stride;   ///< from product to product of the transformed input [in][tile][lane]
+  std::int64_t scratch_size;   ///< for multiply_and_pool()
 
   std::int64_t products() const { return std::int64_t{taps + 1} * (taps + 1); }
   std::int64_t weight_size() const { return products() * weight_stride; }

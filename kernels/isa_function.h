@@ -11,7 +11,9 @@ namespace gnn::kernels {
 
 /// Bytes of a vector.
 template <Isa isa>
-inline constexpr int vector_bytes = isa == Isa::avx512 ? 64 : isa == Isa::avx2 ? 32 : 16;
+inline constexpr int vector_bytes = isa == Isa::avx512 ? 64
+                                    : isa == Isa::avx2 ? 32
+                                                       : 16;
 
 template <class Part>
 using PartFunction = void (*)(const Part&);
