@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "gnn/kernels/parallel.h"
+#include "gnn/kernels/isa_function.h"
 #include "gnn/kernels/vectors.h"
 
 namespace gnn::kernels {
@@ -19,9 +19,9 @@ using Tile = GemmBlock<T>;
 /// The tile functions for the widest vectors of this CPU.
 template <class T>
 struct TileKernels {
-  int lanes;                                           // elements per vector
-  int vectors;                                         // vectors per panel
-  void (*run[max_rows][max_vectors])(const Tile<T>&);  // [rows - 1][vectors - 1]
+  int lanes;                                         // elements per vector
+  int vectors;                                       // vectors per panel
+  PartFunction<Tile<T>> run[max_rows][max_vectors];  // [rows - 1][vectors - 1]
 };
 
 /// Rows × Vectors vectors of sums, all held in registers; `stride` is the panel's. Inlined into functions
@@ -68,64 +68,36 @@ template <class T, int bytes, int stride, int Rows, int Vectors, bool Listed>
   }
 }
 
-/// Two loops: the list costs a tenth of the speed.
-template <class T, int bytes, int stride, int Rows, int Vectors>
-[[gnu::always_inline]] inline void multiply_tile(const Tile<T>& t) {
-  if (t.depths == nullptr) {
-    multiply_depth<T, bytes, stride, Rows, Vectors, false>(t);
-  } else {
-    multiply_depth<T, bytes, stride, Rows, Vectors, true>(t);
+/// `Panel`: vectors of a panel. Two loops: the list costs a tenth of the speed.
+template <class T, int Panel, int Rows, int Vectors>
+struct MultiplyTile {
+  template <int bytes>
+  [[gnu::always_inline]] static void run(const Tile<T>& t) {
+    constexpr int stride = lanes_of<T, bytes> * Panel;
+    if (t.depths == nullptr) {
+      multiply_depth<T, bytes, stride, Rows, Vectors, false>(t);
+    } else {
+      multiply_depth<T, bytes, stride, Rows, Vectors, true>(t);
+    }
   }
-}
-
-#if defined(__x86_64__)
-template <class T, int stride, int Rows, int Vectors>
-[[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void tile_avx512(const Tile<T>& t) {
-  multiply_tile<T, 64, stride, Rows, Vectors>(t);
-}
-template <class T, int stride, int Rows, int Vectors>
-[[gnu::target("arch=x86-64-v3")]] void tile_avx2(const Tile<T>& t) {
-  multiply_tile<T, 32, stride, Rows, Vectors>(t);
-}
-#endif
-template <class T, int stride, int Rows, int Vectors>
-void tile_base(const Tile<T>& t) {
-  multiply_tile<T, 16, stride, Rows, Vectors>(t);
-}
-
-/// The table for vectors of `bytes` bytes, Vectors to a panel; make.operator()<stride, Rows, Vectors>() names
-/// a function.
-template <class T, int bytes, int Vectors, class Make>
-TileKernels<T> make_table(Make make) {
-  constexpr int lanes = bytes / static_cast<int>(sizeof(T));
-  TileKernels<T> kernels{lanes, Vectors, {}};
-  [&]<int... i>(std::integer_sequence<int, i...>) {
-    ((kernels.run[i / Vectors][i % Vectors] =
-          make.template operator()<lanes * Vectors, i / Vectors + 1, i % Vectors + 1>()),
-     ...);
-  }
-  (std::make_integer_sequence<int, max_rows * Vectors>{});
-  return kernels;
-}
+};
 
 template <class T>
 TileKernels<T> choose_kernels() {
-#if defined(__x86_64__)
-  // 6 × 4 sums, 4 vectors of the right matrix and one of the left fill 29 of the 32 registers of AVX-512;
-  // 6 × 2 + 2 + 1 fill 15 of the 16 of AVX2.
-  switch (cpu_isa()) {
-    case Isa::avx512:
-      return make_table<T, 64, 4>(
-          []<int stride, int Rows, int Vectors>() { return &tile_avx512<T, stride, Rows, Vectors>; });
-    case Isa::avx2:
-      return make_table<T, 32, 2>(
-          []<int stride, int Rows, int Vectors>() { return &tile_avx2<T, stride, Rows, Vectors>; });
-    case Isa::base:
-      break;
-  }
-#endif
-  return make_table<T, 16, 2>(
-      []<int stride, int Rows, int Vectors>() { return &tile_base<T, stride, Rows, Vectors>; });
+  return for_widest_vectors([](auto constant) {
+    constexpr Isa isa = decltype(constant)::value;
+    // 6 × 4 sums, 4 vectors of the right matrix and one of the left fill 29 of the 32 registers of AVX-512;
+    // 6 × 2 + 2 + 1 fill 15 of the 16 of AVX2.
+    constexpr int panel = isa == Isa::avx512 ? 4 : 2;
+    TileKernels<T> kernels{lanes_of<T, vector_bytes<isa>>, panel, {}};
+    [&]<int... i>(std::integer_sequence<int, i...>) {
+      ((kernels.run[i / panel][i % panel] =
+            function_for<isa, MultiplyTile<T, panel, i / panel + 1, i % panel + 1>, Tile<T>>()),
+       ...);
+    }
+    (std::make_integer_sequence<int, max_rows * panel>{});
+    return kernels;
+  });
 }
 
 template <class T>

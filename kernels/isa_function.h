@@ -19,28 +19,28 @@ template <class Part>
 using PartFunction = void (*)(const Part&);
 
 #if defined(__x86_64__)
-template <class Body, class Part>
+template <class Body, class Part, int bytes>
 [[gnu::target("arch=x86-64-v4,prefer-vector-width=512")]] void run_body_avx512(const Part& part) {
-  Body::template run<vector_bytes<Isa::avx512>>(part);
+  Body::template run<bytes>(part);
 }
-template <class Body, class Part>
+template <class Body, class Part, int bytes>
 [[gnu::target("arch=x86-64-v3")]] void run_body_avx2(const Part& part) {
-  Body::template run<vector_bytes<Isa::avx2>>(part);
+  Body::template run<bytes>(part);
 }
 #endif
-template <class Body, class Part>
+template <class Body, class Part, int bytes>
 void run_body_base(const Part& part) {
-  Body::template run<vector_bytes<Isa::base>>(part);
+  Body::template run<bytes>(part);
 }
 
-/// Body::run<vector_bytes<isa>>(part), which must be inline always, compiled for `isa`.
-template <Isa isa, class Body, class Part>
+/// Body::run<bytes>(part), which must be inline always, compiled for `isa`.
+template <Isa isa, class Body, class Part, int bytes = vector_bytes<isa>>
 PartFunction<Part> function_for() {
 #if defined(__x86_64__)
-  if constexpr (isa == Isa::avx512) return &run_body_avx512<Body, Part>;
-  if constexpr (isa == Isa::avx2) return &run_body_avx2<Body, Part>;
+  if constexpr (isa == Isa::avx512) return &run_body_avx512<Body, Part, bytes>;
+  if constexpr (isa == Isa::avx2) return &run_body_avx2<Body, Part, bytes>;
 #endif
-  return &run_body_base<Body, Part>;
+  return &run_body_base<Body, Part, bytes>;
 }
 
 /// f(std::integral_constant<Isa, isa>()) for the widest vectors of this CPU.
