@@ -1,4 +1,4 @@
-#include "gnn/kernels/conv2d_pool_images.h"
+#include "gnn/kernels/conv2d_pool_forward.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gnn/kernels/conv2d_pool_images.h"
+#include "gnn/kernels/conv2d_pool_forward.h"
 #include "gnn/kernels/conv2d_pool_winograd.h"
 
 // How the tiles of one call of conv2d_pool's forward pass are computed on the CPU. Not installed.

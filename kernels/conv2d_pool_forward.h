@@ -2,7 +2,8 @@
 
 #include "gnn/kernels/conv2d_pool.h"
 
-// The second way of conv2d_pool's forward pass on the CPU. Not installed.
+// The two ways of conv2d_pool's forward pass on the CPU: vectors of images, or of positions. Both add up in
+// the same order. Not installed.
 
 namespace gnn::kernels {
 
@@ -30,8 +31,12 @@ inline Size2 pool_cover(const Conv2dSizes& z) {
 template <class T>
 bool images_fill_lanes(const Conv2dPoolSizes& sizes);
 
-/// conv2d_pool with an image in each lane. Sums are those of lanes that are positions, to the last bit.
+/// y and choice, with an image in each lane.
 template <class T>
 void forward_by_images(const Conv2dPoolCall<T>& call);
+
+/// The same with a pooled position, of any image, in each lane.
+template <class T>
+void forward_by_positions(const Conv2dPoolCall<T>& call);
 
 }  // namespace gnn::kernels

@@ -1,0 +1,288 @@
+#include <algorithm>
+
+#include "gnn/kernels/conv2d_pool_forward.h"
+#include "gnn/kernels/conv2d_pool_product.h"
+#include "gnn/kernels/parallel.h"
+#include "gnn/kernels/vectors.h"
+
+// With a pooled position in each lane, what the lanes read is packed once per panel: of each channel the
+// (kh dilation + stride) x (kw dilation + stride) pixels that the four windows of a position cover together,
+// which for 5 x 5 are 36 in place of 100.
+
+namespace gnn::kernels {
+namespace {
+
+/// The images with their padding, each taken apart into the columns that lie `period` from each other: pooled
+/// positions that are neighbours then read neighbours, whatever the stride.
+struct SplitImages {
+  std::int64_t period;  // 2 · stride.w
+  std::int64_t h;       // rows with padding
+  std::int64_t w;       // of each part
+
+  explicit SplitImages(const Conv2dSizes& z)
+      : period(2 * z.stride.w), h(z.h + 2 * z.padding.h), w((z.w + 2 * z.padding.w + period - 1) / period) {}
+
+  std::int64_t plane() const { return period * h * w; }
+  /// Offset of column `column` (with padding) of the first row.
+  std::int64_t offset(std::int64_t column) const { return column % period * h * w + column / period; }
+};
+
+/// even[j] = in[2 j], odd[j] = in[2 j + 1]
+template <class T>
+[[gnu::always_inline]] inline void split_pairs(const T* in, std::int64_t count, T* even, T* odd) {
+  for (std::int64_t j = 0; j < count / 2; ++j) {
+    even[j] = in[2 * j];
+    odd[j] = in[2 * j + 1];
+  }
+  if (count % 2 == 1) even[count / 2] = in[count - 1];
+}
+
+template <class T>
+void split_images(const Conv2dSizes& z, const SplitImages& split, const T* x, T* out) {
+  const bool padded = z.padding.h > 0 || z.padding.w > 0;
+  parallel_for<elementwise_isa<T>>(
+      z.n * z.c, elementwise_grain / split.plane() + 1, [=](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end; ++plane) {
+          const T* from = x + plane * z.h * z.w;
+          T* to = out + plane * split.plane();
+          if (padded) std::fill_n(to, split.plane(), T{0});
+          if (split.period == 2 && !padded && z.w % 2 == 0) {  // all rows at once
+            split_pairs(from, z.h * z.w, to, to + split.h * split.w);
+            continue;
+          }
+          for (std::int64_t i = 0; i < z.h; ++i) {
+            const T* in = from + i * z.w;
+            T* row = to + (i + z.padding.h) * split.w;
+            if (split.period == 2) {
+              split_pairs(in, z.w, row + split.offset(z.padding.w), row + split.offset(z.padding.w + 1));
+            } else {
+              for (std::int64_t j = 0; j < z.w; ++j) row[split.offset(j + z.padding.w)] = in[j];
+            }
+          }
+        }
+      });
+}
+
+/// Pooled positions of a panel that are neighbours: in a row of what they read, or in what they write.
+struct Piece {
+  std::int64_t lane;    // of the first
+  std::int64_t offset;  // of what it reads or writes, in the group's first channel
+  std::int64_t length;
+};
+
+/// The pieces of the positions [begin, end), counted through all images, where each row of an image (or each
+/// image, when `rows` are whole planes) holds `width` neighbours; offset_of(row, column) places the first.
+template <class OffsetOf>
+[[gnu::always_inline]] inline std::int64_t find_pieces(std::int64_t begin, std::int64_t end,
+                                                       std::int64_t width, OffsetOf offset_of,
+                                                       Piece* pieces) {
+  std::int64_t count = 0;
+  for (std::int64_t position = begin; position < end; ++count) {
+    const std::int64_t length = std::min(width - position % width, end - position);
+    pieces[count] = {position - begin, offset_of(position / width, position % width), length};
+    position += length;
+  }
+  return count;
+}
+
+/// Copies whole groups of eight: what is too much is overwritten by the next copy.
+template <class T>
+[[gnu::always_inline]] inline void copy_eights(const T* from, std::int64_t count, T* to) {
+  constexpr int bytes = 8 * static_cast<int>(sizeof(T));
+  vector_at<bytes>(to) = vector_at<bytes>(from);
+  for (std::int64_t i = 8; i < count; i += 8) vector_at<bytes>(to + i) = vector_at<bytes>(from + i);
+}
+
+/// What a panel is packed from: cover.h rows of cover.w columns of each channel.
+template <class T>
+struct PanelSource {
+  const T* images;
+  std::int64_t plane;  // from channel to channel
+  std::int64_t row;    // from row to row
+  const std::int32_t* columns;
+  Size2 cover;
+  std::int64_t channels;
+};
+
+/// A piece of `length` elements, in vectors of `first` and, if it is longer, of four.
+template <int length, class T>
+[[gnu::always_inline]] inline void pack_piece(const PanelSource<T>& source, const Piece& piece,
+                                              std::int64_t lanes, T* panel) {
+  constexpr int first = length == 12 ? 8 : length;
+  constexpr int first_bytes = first * static_cast<int>(sizeof(T));
+  constexpr int rest_bytes = 4 * static_cast<int>(sizeof(T));
+  T* to = panel + piece.lane;
+  for (std::int64_t c = 0; c < source.channels; ++c) {
+    for (std::int64_t r = 0; r < source.cover.h; ++r) {
+      const T* row = source.images + piece.offset + c * source.plane + r * source.row;
+      for (std::int64_t s = 0; s < source.cover.w; ++s, to += lanes) {
+        const T* from = row + source.columns[s];
+        vector_at<first_bytes>(to) = vector_at<first_bytes>(from);
+        if constexpr (length > first) vector_at<rest_bytes>(to + first) = vector_at<rest_bytes>(from + first);
+      }
+    }
+  }
+}
+
+/// panel[(c, r, s)][lane] = what the lane's position reads of channel c, row r and column s.
+template <class T>
+[[gnu::always_inline]] inline void pack_panel(const PanelSource<T>& source, const Piece* pieces,
+                                              std::int64_t piece_count, std::int64_t lanes, T* panel) {
+  if (std::all_of(pieces, pieces + piece_count, [](const Piece& p) { return p.length % 4 == 0; })) {
+    for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+      switch (piece->length) {
+        case 4:
+          pack_piece<4>(source, *piece, lanes, panel);
+          break;
+        case 8:
+          pack_piece<8>(source, *piece, lanes, panel);
+          break;
+        case 12:
+          pack_piece<12>(source, *piece, lanes, panel);
+          break;
+        default:
+          pack_piece<16>(source, *piece, lanes, panel);
+      }
+    }
+    return;
+  }
+  for (std::int64_t c = 0; c < source.channels; ++c) {
+    for (std::int64_t r = 0; r < source.cover.h; ++r) {
+      const T* row = source.images + c * source.plane + r * source.row;
+      for (std::int64_t s = 0; s < source.cover.w; ++s, panel += lanes) {
+        for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+          copy_eights(row + source.columns[s] + piece->offset, piece->length, panel + piece->lane);
+        }
+      }
+    }
+  }
+}
+
+/// Moves the results of a tile, which `tile` says where they are, to where their positions lie in the output.
+template <class T>
+[[gnu::always_inline]] inline void place_pieces(const PoolTile<T>& tile, std::int64_t plane,
+                                                const Piece* pieces, std::int64_t piece_count, T* y,
+                                                std::uint8_t* choice) {
+  for (std::int64_t i = 0; i < tile.row_count; ++i) {
+    for (const Piece* piece = pieces; piece != pieces + piece_count; ++piece) {
+      const T* from = tile.y + i * tile.y_stride + piece->lane;
+      const std::int64_t to = piece->offset + i * plane;
+      for (std::int64_t k = 0; k < piece->length; ++k) y[to + k] = from[k];
+      if (choice == nullptr) continue;
+      const std::uint8_t* chosen = tile.choice + i * tile.choice_stride + piece->lane;
+      for (std::int64_t k = 0; k < piece->length; ++k) choice[to + k] = chosen[k];
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void forward_by_positions(const Conv2dPoolCall<T>& call) {
+  const Conv2dPoolSizes& sizes = call.sizes;
+  const T* weight = call.weight;
+  const T* bias = call.bias;
+  T* y = call.y;
+  std::uint8_t* choice = call.choice;
+  const bool relu = call.relu;
+  const TensorOptions& options = call.options;
+  const Conv2dSizes& z = sizes.conv;
+  const std::int64_t lanes = pool_lanes<T>();
+  const SplitImages split(z);
+  // copy_eights() reads and writes beyond the end.
+  Tensor split_memory = empty({z.n * z.c * split.plane() + max_pool_lanes}, options);
+  T* images = split_memory.mutable_data<T>();
+  split_images(z, split, call.x, images);
+
+  const Size2 cover = pool_cover(z);
+  const std::int64_t panel_size = z.cg * cover.area() * lanes + max_pool_lanes;
+  Tensor offset_memory = empty({z.patch + cover.w}, {DType::int32, options.device});
+  std::int32_t* offsets = offset_memory.mutable_data<std::int32_t>();
+  std::int32_t* columns = offsets + z.patch;  // in a row of the split images
+  for (std::int64_t c = 0, p = 0; c < z.cg; ++c) {
+    for (std::int64_t r = 0; r < z.kernel.h; ++r) {
+      for (std::int64_t s = 0; s < z.kernel.w; ++s, ++p) {
+        const std::int64_t pixel = (c * cover.h + r * z.dilation.h) * cover.w + s * z.dilation.w;
+        offsets[p] = static_cast<std::int32_t>(pixel * lanes);
+      }
+    }
+  }
+  for (std::int64_t s = 0; s < cover.w; ++s) columns[s] = static_cast<std::int32_t>(split.offset(s));
+
+  const std::int64_t positions = z.n * sizes.outputs;
+  const PoolProduct<T> product(call);
+  const std::int64_t most = product.tiles();
+  const std::int64_t unit_positions = most * lanes;
+  const std::int64_t unit_count = (positions + unit_positions - 1) / unit_positions;
+  const std::int64_t result_size = most * z.og * lanes;
+  Tensor panel_memory = empty({num_threads(), most * panel_size + result_size}, options);
+  Tensor chosen_memory = empty({num_threads(), result_size}, {DType::uint8, options.device});
+  T* scratches = panel_memory.mutable_data<T>();
+  std::uint8_t* chosen_scratches = chosen_memory.mutable_data<std::uint8_t>();
+  const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * 4 * unit_positions, 1) + 1;
+  parallel_for(z.groups * unit_count, grain, [=, &product](std::int64_t begin, std::int64_t end) {
+    T* panels = scratches + thread_index() * (most * panel_size + result_size);
+    T* results = panels + most * panel_size;
+    std::uint8_t* chosen = chosen_scratches + thread_index() * result_size;
+    std::fill_n(panels, most * panel_size, T{0});
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t group = unit / unit_count;
+      PoolTile<T> tiles[most_winograd_tiles];
+      Piece outputs[most_winograd_tiles][max_pool_lanes];
+      std::int64_t output_counts[most_winograd_tiles];
+      int count = 0;
+      const std::int64_t unit_end = std::min((unit % unit_count + 1) * unit_positions, positions);
+      for (std::int64_t first = unit % unit_count * unit_positions; first < unit_end;
+           first += lanes, ++count) {
+        const std::int64_t last = std::min(first + lanes, positions);
+        Piece inputs[max_pool_lanes] = {};
+        const std::int64_t input_count = find_pieces(
+            first, last, sizes.pooled.w,
+            [&](std::int64_t row, std::int64_t column) {
+              return (row / sizes.pooled.h * z.c + group * z.cg) * split.plane() +
+                     row % sizes.pooled.h * 2 * z.stride.h * split.w + column;
+            },
+            inputs);
+        T* panel = panels + count * panel_size;
+        const PanelSource<T> source{images, split.plane(), split.w, columns, cover, z.cg};
+        pack_panel(source, inputs, input_count, lanes, panel);
+
+        PoolTile<T>& tile = tiles[count];
+        tile = PoolTile<T>{};
+        tile.weight = weight + group * z.og * z.patch;
+        tile.weight_stride = z.patch;
+        tile.row_count = z.og;
+        tile.depth = z.patch;
+        tile.panel = panel;
+        tile.offsets = offsets;
+        tile.channel_stride = cover.area() * lanes;
+        tile.tap_offset[1] = z.stride.w * lanes;
+        tile.tap_offset[2] = z.stride.h * cover.w * lanes;
+        tile.tap_offset[3] = tile.tap_offset[1] + tile.tap_offset[2];
+        tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
+        tile.relu = relu;
+        output_counts[count] = find_pieces(
+            first, last, sizes.outputs,
+            [&](std::int64_t n, std::int64_t position) {
+              return (n * z.o + group * z.og) * sizes.outputs + position;
+            },
+            outputs[count]);
+        const Piece& output = outputs[count][0];
+        const bool in_place = output_counts[count] == 1 && output.length == lanes;
+        tile.y = in_place ? y + output.offset : results + count * z.og * lanes;
+        if (choice != nullptr)
+          tile.choice = in_place ? choice + output.offset : chosen + count * z.og * lanes;
+        tile.y_stride = tile.choice_stride = in_place ? sizes.outputs : lanes;
+        if (in_place) output_counts[count] = 0;
+      }
+      product(group, tiles, count);
+      for (int t = 0; t < count; ++t)
+        place_pieces(tiles[t], sizes.outputs, outputs[t], output_counts[t], y, choice);
+    }
+  });
+}
+
+template void forward_by_positions(const Conv2dPoolCall<float>& call);
+template void forward_by_positions(const Conv2dPoolCall<double>& call);
+
+}  // namespace gnn::kernels
