@@ -1,6 +1,7 @@
 #include "cases/conv2d_pool.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "gnn/core/error.h"
@@ -84,6 +85,37 @@ TEST_P(Conv2dPool, TiesNaNsAndReluAreThoseOfTheSeparateFunctions) {
         return text;
       };
       EXPECT_EQ(run(true), run(false)) << channels << " channels, relu " << with_relu;
+    }
+  }
+}
+
+TEST_P(Conv2dPool, RowsOfAnyLengthAreThoseOfTheSeparateFunctions) {
+  // The convolution's result is the image again, of so many channels that CUDA multiplies matrices: then the
+  // passes over it are cut into tiles of some planes, of one with a last row or column in no window, or of
+  // some columns. Whole numbers: exact in any order.
+  constexpr std::int64_t channels = 130;
+  const auto whole_numbers = [&](const Shape& shape, DType dtype, std::uint64_t seed) {
+    Array values{shape, random_values(shape.numel(), -9, 9, seed)};
+    for (double& value : values.values) value = std::round(value);
+    return to_tensor(values, dtype, device());
+  };
+  Array identity = array({channels, channels, 1, 1});
+  for (std::int64_t o = 0; o < channels; ++o) identity[o * (channels + 1)] = 1;
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const Tensor weight = to_tensor(identity, dtype, device());
+    const Tensor bias = whole_numbers({channels}, dtype, 1);
+    const std::int64_t wide = dtype == DType::float32 ? 1027 : 515;  // tiles have at most half of a pair
+    for (const Size2 size : {Size2(2), Size2(3), Size2(3, 2), Size2(2, 13), Size2(8, 9), Size2(14),
+                             Size2(29, 7), Size2(3, wide)}) {
+      const Shape shape{size.w == wide ? 1 : 2, channels, size.h, size.w};
+      const auto run = [&](bool fused) {
+        Tensor x = whole_numbers(shape, dtype, 2).set_requires_grad();
+        const Tensor y =
+            fused ? conv2d_pool(x, weight, bias, {.relu = true}) : separate(x, weight, bias, {.relu = true});
+        y.backward(whole_numbers(y.shape(), dtype, 3));
+        return std::pair(to_array(y).values, to_array(x.grad()).values);
+      };
+      EXPECT_EQ(run(true), run(false)) << shape.to_string() << " " << name_of(dtype);
     }
   }
 }
