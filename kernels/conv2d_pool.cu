@@ -23,8 +23,9 @@ constexpr int tile_threads = 128;
 template <class T>
 inline constexpr int tile_pixels = 4 * tile_threads* vector_width<T>;
 
-/// Divides numbers in [0, 1024) by a divisor that is fixed before the launch, in 32 bits: with m = ceil(2^20
-/// / d), n * m / 2^20 exceeds n / d by less than 2^-10, which reaches no integer, be d up to 1024 or above.
+/// Divides numbers in [0, 1024) by a divisor that is fixed before the launch, in 32 bits: with m =
+/// ceil(2^20 / d), n * m / 2^20 exceeds n / d by less than 2^-10, and from there to the next integer it is at
+/// least 1 / d, or, for d > 1024, 1 - 1023 / 1025.
 class SmallDivide {
  public:
   explicit SmallDivide(std::int64_t divisor)
@@ -53,8 +54,8 @@ struct PoolTiles {
         by_pooled_w(pooled_w) {
     pairs = planes * divide_up(h, 2);
     pairs_in_tile = std::max<std::int64_t>(most_pixels / (2 * w), 1);
-    if (pairs_in_tile > 4) pairs_in_tile -= pairs_in_tile % 4;  // whole sectors
-    const std::int64_t parts = divide_up(2 * w, most_pixels);   // of a pair
+    if (pairs_in_tile >= 8) pairs_in_tile -= pairs_in_tile % 4;  // whole sectors
+    const std::int64_t parts = divide_up(2 * w, most_pixels);    // of a pair
     columns = parts == 1 ? w : 2 * divide_up(divide_up(w, 2), parts);
     by_tiles_in_row = FastDivide(divide_up(w, columns));
     tiles = divide_up(pairs, pairs_in_tile) * divide_up(w, columns);
@@ -119,6 +120,8 @@ struct PoolTile {
   __device__ __forceinline__ void for_each_window(const PoolTiles& t, const F& f) const {
     const auto pooled_w = static_cast<int>(t.pooled_w);
     const int dropped = static_cast<int>(t.h - 2 * t.pooled_h) * w;  // pixels between planes
+    // Unrolled, a warp's lanes with and without a window would part, and sectors be accessed twice.
+#pragma unroll 1
     for (int i = static_cast<int>(threadIdx.x) - static_cast<int>(window % 32); i < windows;
          i += tile_threads) {
       if (i < 0) continue;

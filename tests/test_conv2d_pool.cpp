@@ -91,8 +91,8 @@ TEST_P(Conv2dPool, TiesNaNsAndReluAreThoseOfTheSeparateFunctions) {
 
 TEST_P(Conv2dPool, RowsOfAnyLengthAreThoseOfTheSeparateFunctions) {
   // The convolution's result is the image again, of so many channels that CUDA multiplies matrices: then the
-  // passes over it are cut into tiles of some planes, of one with a last row or column in no window, or of
-  // some columns. Whole numbers: exact in any order.
+  // passes over it are cut into tiles: of several planes or of rows of one, with a last row or column in no
+  // window, of one pair of rows, or of some columns of it. Whole numbers: exact in any order.
   constexpr std::int64_t channels = 130;
   const auto whole_numbers = [&](const Shape& shape, DType dtype, std::uint64_t seed) {
     Array values{shape, random_values(shape.numel(), -9, 9, seed)};
@@ -104,10 +104,9 @@ TEST_P(Conv2dPool, RowsOfAnyLengthAreThoseOfTheSeparateFunctions) {
   for (const DType dtype : {DType::float32, DType::float64}) {
     const Tensor weight = to_tensor(identity, dtype, device());
     const Tensor bias = whole_numbers({channels}, dtype, 1);
-    const std::int64_t wide = dtype == DType::float32 ? 1027 : 515;  // tiles have at most half of a pair
     for (const Size2 size : {Size2(2), Size2(3), Size2(3, 2), Size2(2, 13), Size2(8, 9), Size2(14),
-                             Size2(29, 7), Size2(3, wide)}) {
-      const Shape shape{size.w == wide ? 1 : 2, channels, size.h, size.w};
+                             Size2(29, 7), Size2(2, 515), Size2(3, 1027)}) {
+      const Shape shape{size.w > 500 ? 1 : 2, channels, size.h, size.w};
       const auto run = [&](bool fused) {
         Tensor x = whole_numbers(shape, dtype, 2).set_requires_grad();
         const Tensor y =

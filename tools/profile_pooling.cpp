@@ -1,13 +1,13 @@
-// profile_pooling WIDTH...: one conv2d_pool() forward and backward for each width of the convolution's
-// result, with so many channels that on CUDA it is by matrix products (conv2d_pool_direct.h), between
-// profiler_start() and profiler_stop(). ./dev kernels --traffic counts it for widths whose rows begin amid
-// vectors of 16 bytes.
+// profile_pooling WIDTH...: conv2d_pool(), forward and backward, with a result of each width before pooling
+// and of so many channels that on CUDA it is by matrix products (conv2d_pool_direct.h), between
+// profiler_start() and profiler_stop(). ./dev kernels --traffic counts it for widths whose rows begin amid a
+// sector of memory, which LeNet does not have.
 
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "gnn/gnn.h"
 
@@ -31,7 +31,11 @@ void run(std::int64_t width, gnn::DType dtype) {
 
 int main(int argc, char** argv) {
   try {
-    for (int i = 1; i < argc; ++i) run(std::stoll(argv[i]), gnn::DType::float32);
+    if (argc < 2) throw std::runtime_error("expected widths, for example: profile_pooling 14 17");
+    for (int i = 1; i < argc; ++i) {
+      for (const gnn::DType dtype : {gnn::DType::float32, gnn::DType::float64})
+        run(std::stoll(argv[i]), dtype);
+    }
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "profile_pooling: %s\n", error.what());
