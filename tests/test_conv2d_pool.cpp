@@ -195,6 +195,53 @@ TEST_P(Conv2dPool, TiesNaNsAndReluAreThoseOfTheSeparateFunctions) {
   }
 }
 
+TEST_P(Conv2dPool, RowsOfAnyLength) {
+  // The convolution's result is the image again, of so many channels that CUDA multiplies matrices: then the
+  // passes over it are cut into tiles: of several planes or of rows of one, with a last row or column in no
+  // window, of one pair of rows, or of some columns of it. Whole numbers: exact in any order.
+  constexpr std::int64_t channels = 130;
+  const auto whole_numbers = [](const Shape& shape, std::uint64_t seed) {
+    Array result{shape, random_values(shape.numel(), -9, 9, seed)};
+    for (double& value : result.values) value = std::round(value);
+    return result;
+  };
+  Array identity = array({channels, channels, 1, 1});
+  for (std::int64_t o = 0; o < channels; ++o) identity[o * (channels + 1)] = 1;
+  const Array bias = whole_numbers({channels}, 1);
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const std::vector<Size2> wide =
+        dtype == DType::float32 ? std::vector<Size2>{{2, 1025}} : std::vector<Size2>{{2, 260}, {3, 515}};
+    std::vector<Size2> sizes{2, 3, {3, 2}, {2, 13}, {8, 9}, 14, {29, 7}};
+    sizes.insert(sizes.end(), wide.begin(), wide.end());
+    for (const Size2 size : sizes) {
+      const Array image = whole_numbers({1, channels, size.h, size.w}, 2);
+      const Array dy = whole_numbers({1, channels, size.h / 2, size.w / 2}, 3);
+      Array want_y = array(dy.shape);
+      Array want_dx = array(image.shape);
+      for (std::int64_t window = 0; window < dy.shape.numel(); ++window) {
+        const std::int64_t row = window / (size.w / 2);
+        const std::int64_t plane = row / (size.h / 2);
+        const std::int64_t first =
+            (plane * size.h + row % (size.h / 2) * 2) * size.w + window % (size.w / 2) * 2;
+        std::int64_t best = first;
+        for (const std::int64_t at : {first + 1, first + size.w, first + size.w + 1}) {
+          if (image[at] > image[best]) best = at;
+        }
+        const double value = image[best] + bias[plane];
+        want_y[window] = std::max(value, 0.0);
+        if (value > 0) want_dx[best] = dy[window];
+      }
+      Tensor x = to_tensor(image, dtype, device()).set_requires_grad();
+      const Tensor y = conv2d_pool(x, to_tensor(identity, dtype, device()), to_tensor(bias, dtype, device()),
+                                   {.relu = true});
+      y.backward(to_tensor(dy, dtype, device()));
+      const std::string what = image.shape.to_string() + " " + std::string(name_of(dtype));
+      EXPECT_EQ(to_array(y).values, want_y.values) << what;
+      EXPECT_EQ(to_array(x.grad()).values, want_dx.values) << what;
+    }
+  }
+}
+
 TEST_P(Conv2dPool, OnlyTheGradientsThatAreNeeded) {
   const Tensor x = random_tensor({2, 1, 6, 6}, 1, device());
   Tensor weight = random_tensor({3, 1, 3, 3}, 2, device());

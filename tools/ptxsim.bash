@@ -34,9 +34,12 @@ test_on_ptxsim() {
   [[ $passed == yes ]] || die "tests failed on the simulator (see above)"
 }
 
-# Counts what one training step of LeNet moves and launches, and prints it; fails for kernels that move too much.
+# Counts what a training step of LeNet, and pooling rows that begin amid sectors, move and launch, and prints it; fails
+# for kernels that move too much.
 traffic_table() {
-  local report=$root/build/ptxsim/traffic.json
-  "$PTXSIM_HOME/ptxsim" -r "$report" "$root/build/ptxsim/tools/profile_step"
-  "$root/build/ptxsim/tools/traffic_table" "$report" "$root/kernels/traffic_use.txt" || die "kernels move more than they must (see above)"
+  local tools=$root/build/ptxsim/tools
+  "$PTXSIM_HOME/ptxsim" -r "$tools/training_step.json" "$tools/profile_step"
+  "$PTXSIM_HOME/ptxsim" -r "$tools/pooling_of_odd_widths.json" "$tools/profile_pooling" 14 17
+  "$tools/traffic_table" "$root/kernels/traffic_use.txt" "$tools/training_step.json" "$tools/pooling_of_odd_widths.json" ||
+    die "kernels move more than they must (see above)"
 }

@@ -1,4 +1,4 @@
-// traffic_table REPORT.json ALLOWED.txt: prints ptxsim's report of a marked region as tables. Fails for
+// traffic_table ALLOWED.txt REPORT.json...: prints ptxsim's reports of marked regions as tables. Fails for
 // kernels that move more than they must, unless ALLOWED.txt (kernels/traffic_use.txt, which explains itself)
 // has them.
 
@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -131,13 +133,15 @@ bool check_traffic(const std::vector<json>& kernels, const char* path) {
   return good;
 }
 
-bool print_report(const char* path, const char* allowed) {
+/// Returns the report's kernels.
+std::vector<json> print_report(const char* path) {
   std::ifstream file = open_file(path);
   const json report = json::parse(file);
   if (!report.at("marked_region").get<bool>()) {
     throw std::runtime_error(fmt::format("{} covers the whole program: no region was marked", path));
   }
 
+  fmt::print("{}:\n\n", std::filesystem::path(path).stem().string());
   std::vector<json> kernels = report.at("kernels");
   std::sort(kernels.begin(), kernels.end(), [](const json& a, const json& b) {
     return number(a, "global_bytes_moved") > number(b, "global_bytes_moved");
@@ -149,13 +153,7 @@ bool print_report(const char* path, const char* allowed) {
   for (const json& kernel : kernels) print_kernel(short_name(kernel.at("name")), kernel);
   print_kernel("total", report.at("total"));
 
-  fmt::print(R"(
-sect./req.: 32-byte sectors per access of a warp / the bytes asked for, as sectors (the first is larger
-where lanes waste parts of sectors, and smaller where they read the same). moved: by loads and stores,
-before any cache. over floor: moved, over each sector once per launch. conflicts: shared-memory wavefronts
-over the least. active: lanes per instruction, of 32. Kernels of cuBLAS are not simulated.
-
-)");
+  fmt::print("\n");
   fmt::print("kernel launches: {}\n", report.at("total").at("launches").get<std::int64_t>());
   for (const auto& [name, call] : report.at("blas").items()) {
     fmt::print("{}: {} calls, {:.1f} MFLOP, {:.1f} KiB\n", name, call.at("calls").get<std::int64_t>(),
@@ -172,17 +170,30 @@ over the least. active: lanes per instruction, of 32. Kernels of cuBLAS are not 
     calls += count.get<std::int64_t>();
     names += fmt::format("{}{} {}", names.empty() ? "" : ", ", count.get<std::int64_t>(), name);
   }
-  fmt::print("API calls: {} ({})\n", calls, names);
-  return check_traffic(kernels, allowed);
+  fmt::print("API calls: {} ({})\n\n", calls, names);
+  return kernels;
+}
+
+void print_legend() {
+  fmt::print(
+      R"(sect./req.: 32-byte sectors per access of a warp / the bytes asked for, as sectors (the first is larger
+where lanes waste parts of sectors, and smaller where they read the same). moved: by loads and stores,
+before any cache. over floor: moved, over each sector once per launch. conflicts: shared-memory wavefronts
+over the least. active: lanes per instruction, of 32. Kernels of cuBLAS are not simulated.
+)");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    if (argc != 3) throw std::runtime_error("expected a report of ptxsim and a list of exceptions");
-    const bool good = print_report(argv[1], argv[2]);
-    return good ? 0 : 1;
+    if (argc < 3) throw std::runtime_error("expected a list of exceptions and reports of ptxsim");
+    std::vector<json> kernels;
+    for (int i = 2; i < argc; ++i) {
+      for (json& kernel : print_report(argv[i])) kernels.push_back(std::move(kernel));
+    }
+    print_legend();
+    return check_traffic(kernels, argv[1]) ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "traffic_table: %s\n", error.what());
     return 1;
