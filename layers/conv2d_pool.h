@@ -15,8 +15,8 @@ struct Conv2dPoolOptions {
 /// max_pool2d(conv2d(x, weight, bias), 2), or with relu max_pool2d(relu(conv2d(x, weight, bias)), 2), in one
 /// op: neither the convolution's result nor its gradient is stored, and on the CPU the gradients take a
 /// quarter of the arithmetic, since only the largest of four pixels has one. Shapes and options as conv2d();
-/// the result is [N, O, OH / 2, OW / 2] or [O, OH / 2, OW / 2], rounded down. chain() and Sequential find this
-/// function by themselves. Throws as conv2d() does, and ShapeError when OH or OW is below 2.
+/// the result is [N, O, OH / 2, OW / 2] or [O, OH / 2, OW / 2], rounded down. chain() and Sequential find
+/// this function by themselves. Throws as conv2d() does, and ShapeError when OH or OW is below 2.
 ///
 /// On the CPU the result is bitwise that of the separate functions, but for 3 x 3 and 5 x 5 kernels with
 /// stride and dilation 1 and at least 16 input and 8 output channels to a group. Those are computed by

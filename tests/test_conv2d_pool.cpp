@@ -209,8 +209,8 @@ TEST_P(Conv2dPool, RowsOfAnyLength) {
   for (std::int64_t o = 0; o < channels; ++o) identity[o * (channels + 1)] = 1;
   const Array bias = whole_numbers({channels}, 1);
   for (const DType dtype : {DType::float32, DType::float64}) {
-    const std::vector<Size2> wide =
-        dtype == DType::float32 ? std::vector<Size2>{{2, 1025}} : std::vector<Size2>{{2, 260}, {3, 515}};
+    const std::vector<Size2> wide = dtype == DType::float32 ? std::vector<Size2>{{2, 1001}, {2, 1025}}
+                                                            : std::vector<Size2>{{2, 260}, {3, 515}};
     std::vector<Size2> sizes{2, 3, {3, 2}, {2, 13}, {8, 9}, 14, {29, 7}};
     sizes.insert(sizes.end(), wide.begin(), wide.end());
     for (const Size2 size : sizes) {

@@ -1,10 +1,10 @@
 # Sourced by ./dev: `./dev bench`.
 
-# Debian's package, else a wheel in an environment of its own, build/torch.
+# Debian's package with a fast BLAS, else a wheel in an environment of its own, build/torch.
 install_torch() {
   if benchmark_script common; then return; fi
   say "Installing PyTorch …"
-  if command -v dpkg-query > /dev/null && (install_packages python3-torch); then
+  if command -v dpkg-query > /dev/null && (install_packages python3-torch libopenblas0-pthread); then
     benchmark_script common && return
   fi
   say "There is no such package: a wheel, in build/torch (PIP_INDEX_URL picks an index, for example of CPU wheels) …"

@@ -100,18 +100,37 @@ def today():
     return datetime.date.today().isoformat()
 
 
+# Prints where Debian's reference BLAS lies if that is what PyTorch multiplies with: about 25 times slower than OpenBLAS,
+# it is no opponent. (Its package depends on any BLAS.)
+TORCH_CHECK = """
+import torch
+with open("/proc/self/maps") as maps:
+    print(*{line.split()[-1] for line in maps if "/blas/libblas.so" in line})
+"""
+
+
 def find_torch_python():
-    """The first Python that has PyTorch, or None: $GNN_TORCH_PYTHON alone where it is set."""
+    """The first Python that has PyTorch, or None: $GNN_TORCH_PYTHON alone where it is set. A BenchmarkError if its matrix
+    products are a reference BLAS's."""
     given = os.environ.get("GNN_TORCH_PYTHON")
     candidates = [given] if given else [ROOT / "build/torch/bin/python3", "python3", "/usr/bin/python3"]
     for candidate in candidates:
         try:
             found = subprocess.run(
-                [candidate, "-c", "import torch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+                [candidate, "-c", TORCH_CHECK],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                check=False,
             )
         except OSError:
             continue
         if found.returncode == 0:
+            if found.stdout.strip():
+                raise BenchmarkError(
+                    f"the PyTorch of {candidate} multiplies matrices by {found.stdout.strip()}, which is no fair opponent: "
+                    "apt-get install libopenblas0-pthread (./dev bench train --install-torch does it)"
+                )
             return str(candidate)
     if given:
         raise BenchmarkError(f"GNN_TORCH_PYTHON={given}: it has no PyTorch (or is no Python)")

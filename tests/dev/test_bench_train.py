@@ -156,6 +156,20 @@ class Training(Scripts):
         self.program.unlink()
         self.assertIn("cannot start", self.fails(train, *one, **torch))
 
+    def test_a_reference_blas_is_no_opponent(self):
+        library = self.folder / "blas/libblas.so.3"
+        library.parent.mkdir()
+        library.write_bytes(bytes(4096))
+        (self.folder / "torch.py").write_text(
+            f"import mmap\nwith open({str(library)!r}) as file:\n"
+            "    library = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n",
+            encoding="utf-8",
+        )
+        torch = {"GNN_TORCH_PYTHON": sys.executable, "PYTHONPATH": str(self.folder)}
+        error = self.fails(train, *self.arguments("--net", "mlp"), **torch)
+        self.assertIn(f"multiplies matrices by {library}, which is no fair opponent", error)
+        self.assertIn("libopenblas0-pthread", error)
+
 
 if __name__ == "__main__":
     unittest.main()
