@@ -302,7 +302,7 @@ void transform_weight(const WinogradLayout& layout, const T* weight, std::int64_
     transpose_into(weight + first * area, area, count, area, turned, lanes);
     kernels.filters({turned, out + first, layout.weight_stride});
     if (block + 1 < layout.weight_blocks) continue;
-    for (std::int64_t product = 0; product < layout.products(); ++product) {  // channels there are not
+    for (std::int64_t product = 0; product < layout.products(); ++product) {  // beyond the last channel
       std::fill(out + product * layout.weight_stride + first + lanes,
                 out + (product + 1) * layout.weight_stride, T{0});
     }
