@@ -184,7 +184,6 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
   const T* bias = call.bias;
   T* y = call.y;
   std::uint8_t* choice = call.choice;
-  const bool relu = call.relu;
   const TensorOptions& options = call.options;
   const Conv2dSizes& z = sizes.conv;
   const std::int64_t lanes = pool_lanes<T>();
@@ -219,6 +218,18 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
   Tensor chosen_memory = empty({num_threads(), result_size}, {DType::uint8, options.device});
   T* scratches = panel_memory.mutable_data<T>();
   std::uint8_t* chosen_scratches = chosen_memory.mutable_data<std::uint8_t>();
+
+  PoolTile<T> common{};
+  common.weight_stride = z.patch;
+  common.row_count = z.og;
+  common.depth = z.patch;
+  common.offsets = offsets;
+  common.channel_stride = cover.area() * lanes;
+  common.tap_offset[1] = z.stride.w * lanes;
+  common.tap_offset[2] = z.stride.h * cover.w * lanes;
+  common.tap_offset[3] = common.tap_offset[1] + common.tap_offset[2];
+  common.relu = call.relu;
+
   const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * 4 * unit_positions, 1) + 1;
   parallel_for(z.groups * unit_count, grain, [=, &product](std::int64_t begin, std::int64_t end) {
     T* panels = scratches + thread_index() * (most * panel_size + result_size);
@@ -248,19 +259,10 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
         pack_panel(source, inputs, input_count, lanes, panel);
 
         PoolTile<T>& tile = tiles[count];
-        tile = PoolTile<T>{};
+        tile = common;
         tile.weight = weight + group * z.og * z.patch;
-        tile.weight_stride = z.patch;
-        tile.row_count = z.og;
-        tile.depth = z.patch;
-        tile.panel = panel;
-        tile.offsets = offsets;
-        tile.channel_stride = cover.area() * lanes;
-        tile.tap_offset[1] = z.stride.w * lanes;
-        tile.tap_offset[2] = z.stride.h * cover.w * lanes;
-        tile.tap_offset[3] = tile.tap_offset[1] + tile.tap_offset[2];
         tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
-        tile.relu = relu;
+        tile.panel = panel;
         output_counts[count] = find_pieces(
             first, last, sizes.outputs,
             [&](std::int64_t n, std::int64_t position) {
