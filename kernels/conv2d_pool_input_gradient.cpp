@@ -1,5 +1,6 @@
 #include "gnn/kernels/conv2d_pool_gradients.h"
 #include "gnn/kernels/parallel.h"
+#include "gnn/kernels/vectors.h"
 
 namespace gnn::kernels {
 
@@ -48,6 +49,8 @@ void pool_input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::u
       const std::int64_t group = unit % z.groups;
       const T* group_weight = packed + group * block_list->size() * z.og;
       std::fill_n(image, rows.image() + image_slack, T{0});
+      T* const target = dx + (n * z.c + group * z.cg) * z.h * z.w;
+      prefetch_run<true>(target, z.cg * z.h * z.w);
       for (std::int64_t first = 0; first < z.og; first += most_channels) {
         const std::int64_t last = std::min(z.og, first + most_channels);
         for (std::int64_t position = 0; position < sizes.outputs; position += most_positions) {
@@ -82,7 +85,7 @@ void pool_input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::u
           }
         }
       }
-      from_channels_last(rows, image, dx + (n * z.c + group * z.cg) * z.h * z.w);
+      from_channels_last(rows, image, target);
     }
   });
 }

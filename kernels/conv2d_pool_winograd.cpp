@@ -17,7 +17,7 @@ namespace gnn::kernels {
 namespace {
 
 constexpr int most_rows = 12;  // output channels whose sums are in registers
-constexpr int row_step = 4;
+constexpr int row_step = 2;
 /// Input channels that are added up at a time. Partial sums of few terms keep the rounding errors small,
 /// which the output's transform enlarges.
 constexpr std::int64_t winograd_depth = 32;
@@ -243,11 +243,14 @@ WinogradKernels<T> choose() {
       multiply[1] = function_for<isa, Multiply<T, rows, 2>, ProductPart<T>>();
       kernels.rows = rows;
     };
+    add(std::integral_constant<int, 2>{});
     add(std::integral_constant<int, 4>{});
     // 2 · 12 sums, 2 vectors of the input and 1 weight fill 27 of the 32 registers of AVX-512; 2 · 4 + 2 + 1
     // fill 11 of the 16 of AVX2.
     if constexpr (isa == Isa::avx512) {
+      add(std::integral_constant<int, 6>{});
       add(std::integral_constant<int, 8>{});
+      add(std::integral_constant<int, 10>{});
       add(std::integral_constant<int, 12>{});
     }
     return kernels;
@@ -261,8 +264,8 @@ const WinogradKernels<T>& winograd_kernels(int taps) {
   return taps == 3 ? three : five;
 }
 
-std::int64_t round_up(std::int64_t value, std::int64_t step) {
-  return (value + step - 1) / step * step;
+std::int64_t divide_up(std::int64_t value, std::int64_t by) {
+  return (value + by - 1) / by;
 }
 
 /// Output channels whose pixels are pooled at a time: 12 KiB of them.
@@ -279,7 +282,8 @@ WinogradLayout winograd_layout(const Conv2dSizes& sizes) {
   w.out_channels = sizes.og;
   const std::int64_t filters = w.in_channels * w.out_channels;
   w.weight_blocks = (filters + lanes - 1) / lanes;
-  w.weight_stride = std::max(round_up(w.out_channels, row_step) * w.in_channels, w.weight_blocks * lanes);
+  w.weight_stride =
+      std::max(divide_up(w.out_channels, row_step) * row_step * w.in_channels, w.weight_blocks * lanes);
   // A vector more, so that the products of one channel do not all fall into one set of the cache.
   w.input_stride = (w.in_channels * most_winograd_tiles + 1) * lanes;
   w.scratch_size =
@@ -321,17 +325,19 @@ void multiply_and_pool(const WinogradLayout& layout, const T* weight, const Pool
 
   alignas(64) T sums[6 * most_rows * most_winograd_tiles * max_pool_lanes];
   const std::int64_t row_size = 2 * size * lanes;  // for a channel of a tile
+  const std::int64_t steps = divide_up(layout.out_channels, row_step);
+  const std::int64_t blocks = divide_up(steps * row_step, kernels.rows);
   for (int i = 0; i < size; ++i) {
-    for (std::int64_t channel = 0; channel < layout.out_channels;) {
+    for (std::int64_t k = 0; k < blocks; ++k) {  // as equal as possible
+      const std::int64_t channel = steps * k / blocks * row_step;
+      const std::int64_t block = steps * (k + 1) / blocks * row_step - channel;
       const std::int64_t left = layout.out_channels - channel;
-      const std::int64_t block = std::min<std::int64_t>(kernels.rows, round_up(left, row_step));
       const std::int64_t vectors = block * count;
       kernels.multiply[block / row_step - 1][count - 1](
           {weight + i * size * layout.weight_stride + channel * layout.in_channels, layout.weight_stride,
            input + i * size * layout.input_stride, layout.input_stride, layout.in_channels, size, sums});
       kernels.row({sums, vectors * lanes, std::min(block, left) * count,
                    rows + channel * count * row_size + i * lanes});
-      channel += block;
     }
   }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 // Vectors of a fixed number of bytes for the CPU kernels that are written in terms of registers. Not
 // installed.
 
@@ -22,6 +24,14 @@ template <int bytes, class T>
 template <int bytes, class T>
 [[gnu::always_inline]] inline typename VectorOf<T, bytes>::type& vector_at(T* address) {
   return *reinterpret_cast<typename VectorOf<T, bytes>::type*>(address);
+}
+
+/// Asks for `count` neighbours that are soon to be read, or written: short runs end before hardware foresees
+/// them.
+template <bool to_write = false, class T>
+[[gnu::always_inline]] inline void prefetch_run(const T* from, std::int64_t count) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < count; i += line) __builtin_prefetch(from + i, to_write ? 1 : 0);
 }
 
 }  // namespace gnn::kernels
