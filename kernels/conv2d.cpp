@@ -5,6 +5,8 @@
 
 #include "gnn/core/check.h"
 #include "gnn/kernels/conv2d_patches.h"
+#include "gnn/kernels/conv2d_transforms.h"
+#include "gnn/kernels/conv2d_winograd.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/transpose_tile.h"
@@ -319,9 +321,13 @@ void Conv2dForward::cpu(const Tensor& x, const Tensor& weight, const Tensor& bia
   if (y.numel() == 0) return;
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
+    const T* added = bias.defined() ? bias.data<T>() : nullptr;
+    if (winograd_suits(z)) {
+      forward_by_transforms(z, x.data<T>(), weight.data<T>(), added, y.mutable_data<T>(), x.options());
+      return;
+    }
     const Tensor padded = with_padding<T>(z, x);
-    forward<T>(padded_sizes(z), padded.data<T>(), weight.data<T>(), bias.defined() ? bias.data<T>() : nullptr,
-               y.mutable_data<T>());
+    forward<T>(padded_sizes(z), padded.data<T>(), weight.data<T>(), added, y.mutable_data<T>());
   });
 }
 
@@ -333,6 +339,10 @@ void Conv2dInputGradient::cpu(const Tensor& dy, const Tensor& weight, Tensor& dx
     using T = typename decltype(type)::type;
     if (dy.numel() == 0) {
       std::fill_n(dx.mutable_data<T>(), dx.numel(), T{0});
+      return;
+    }
+    if (transforms_suit_input_gradient(z)) {
+      input_gradient_by_transforms(z, dy.data<T>(), weight.data<T>(), dx.mutable_data<T>(), dx.options());
       return;
     }
     if (!has_padding(z)) {

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "gnn/core/check.h"
-#include "gnn/kernels/conv2d_pool_forward.h"
 #include "gnn/kernels/conv2d_pool_gradients.h"
+#include "gnn/kernels/conv2d_windows.h"
 #include "gnn/kernels/fill.h"
 
 namespace gnn::kernels {
@@ -49,18 +49,20 @@ void Conv2dPoolForward::cpu(const Tensor& x, const Tensor& weight, const Tensor&
   if (y.numel() == 0) return;
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    const Conv2dPoolCall<T> call{z,
-                                 x.data<T>(),
-                                 weight.data<T>(),
-                                 bias.defined() ? bias.data<T>() : nullptr,
-                                 parameters.relu,
-                                 y.mutable_data<T>(),
-                                 choice.defined() ? choice.mutable_data<std::uint8_t>() : nullptr,
-                                 x.options()};
-    if (images_fill_lanes<T>(z)) {
-      forward_by_images(call);
+    const Conv2dWindows<T> call{.conv = z.conv,
+                                .windows = z.pooled,
+                                .pooled = true,
+                                .relu = parameters.relu,
+                                .x = x.data<T>(),
+                                .weight = weight.data<T>(),
+                                .bias = bias.defined() ? bias.data<T>() : nullptr,
+                                .y = y.mutable_data<T>(),
+                                .choice = choice.defined() ? choice.mutable_data<std::uint8_t>() : nullptr,
+                                .options = x.options()};
+    if (images_fill_lanes(call)) {
+      windows_by_images(call);
     } else {
-      forward_by_positions(call);
+      windows_by_positions(call);
     }
   });
 }

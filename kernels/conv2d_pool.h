@@ -25,14 +25,10 @@ struct Conv2dPoolParameters {
 // and neither z nor its gradient in memory. Elsewhere it multiplies matrices (conv2d_pool_direct.h says
 // when).
 //
-// float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give, but for
-// 3 x 3 and 5 x 5 kernels with stride and dilation 1, at least 16 input and 8 output channels to a group:
-// there the sums are taken by Winograd's transforms, F(2 x 2, 3 x 3) and F(2 x 2, 5 x 5), of which a window
-// is one result. Their rounding errors are about 1 and 3 times those of the sums, relative to the largest
-// pixel that the window is computed from; pixels that are equal but for them count as equal. Where a
-// transform meets infinity or NaN, or overflows, the sums are taken instead. The order of summation depends
-// on the shapes alone, never on the batch or the number of threads. Each kernel throws ShapeError or
-// DTypeError for tensors that do not fit. Empty batches are fine.
+// float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give; a window is
+// one result of the transforms that conv2d.h speaks of. The order of summation depends on the shapes alone,
+// never on the batch or the number of threads. Each kernel throws ShapeError or DTypeError for tensors that do
+// not fit. Empty batches are fine.
 
 /// In `choice`: no input has a gradient.
 inline constexpr std::uint8_t pool_no_choice = 255;

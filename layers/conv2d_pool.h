@@ -18,12 +18,8 @@ struct Conv2dPoolOptions {
 /// the result is [N, O, OH / 2, OW / 2] or [O, OH / 2, OW / 2], rounded down. chain() and Sequential find
 /// this function by themselves. Throws as conv2d() does, and ShapeError when OH or OW is below 2.
 ///
-/// On the CPU the result is bitwise that of the separate functions, but for 3 x 3 and 5 x 5 kernels with
-/// stride and dilation 1 and at least 16 input and 8 output channels to a group. Those are computed by
-/// Winograd's transforms (Lavin and Gray, 2016), with 2.25 and 2.8 times fewer multiplications; root mean
-/// square errors are about 1 and 3 times those of the separate functions. A pixel that is larger by many
-/// orders of magnitude drowns its neighbours in the same window of (kernel + 1)² pixels; infinities and NaNs
-/// stay where they are. Which of several pixels that are equal to rounding gets the gradient is not defined.
+/// On the CPU the result is bitwise that of the separate functions. Which of several pixels that are equal but
+/// for rounding gets the gradient is not defined.
 GNN_API Tensor conv2d_pool(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                            const Conv2dPoolOptions& options = {});
 

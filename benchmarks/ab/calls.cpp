@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gnn/gnn.h"
+#include "gnn/kernels/conv2d.h"
 #include "gnn/kernels/conv2d_pool.h"
 #include "gnn/kernels/gemm.h"
 
@@ -51,6 +52,25 @@ void add_net(const std::string& name, std::shared_ptr<Module> net, std::int64_t 
                        const NoGrad no_grad;
                        const ModeScope evaluation(*net, false);
                        (*net)(x);
+                     }});
+}
+
+/// conv2d's forward pass and each of its gradients.
+void add_conv2d(const std::string& name, const Shape& image, std::int64_t channels, std::int64_t kernel,
+                const kernels::Conv2dParameters& parameters) {
+  const Tensor x = randn(image);
+  const Tensor weight = randn({channels, image[1], kernel, kernel});
+  const Tensor bias = randn({channels});
+  const kernels::Conv2dSizes sizes = kernels::conv2d_sizes("ab", x, weight, parameters);
+  const Tensor dy = randn({sizes.n, sizes.o, sizes.oh, sizes.ow});
+  calls().push_back({name + "_forward", [=, y = empty_like(dy)]() mutable {
+                       kernels::Conv2dForward::cpu(x, weight, bias, y, parameters);
+                     }});
+  calls().push_back({name + "_dweight", [=, dweight = empty_like(weight)]() mutable {
+                       kernels::Conv2dWeightGradient::cpu(x, dy, dweight, parameters);
+                     }});
+  calls().push_back({name + "_dx", [=, dx = empty_like(x)]() mutable {
+                       kernels::Conv2dInputGradient::cpu(dy, weight, dx, parameters);
                      }});
 }
 
@@ -113,6 +133,15 @@ extern "C" [[gnu::visibility("default")]] int gnn_ab_begin(int threads) {
   add_conv2d_pool("lenet5_conv2", {64, 6, 14, 14}, 16, 5, {.conv = {}, .relu = true});
   add_conv2d_pool("3x3_3_to_64", {32, 3, 32, 32}, 64, 3, {.conv = {.padding = 1}, .relu = true});
   add_conv2d_pool("3x3_64_to_128", {32, 64, 16, 16}, 128, 3, {.conv = {.padding = 1}, .relu = true});
+  add_conv2d("conv2d_3x3_16_to_16", {32, 16, 32, 32}, 16, 3, {.padding = 1});
+  add_conv2d("conv2d_3x3_64_to_64", {32, 64, 16, 16}, 64, 3, {.padding = 1});
+  add_conv2d("conv2d_5x5_32_to_32", {32, 32, 16, 16}, 32, 5, {.padding = 2});
+  for (const std::int64_t batch : {1, 16}) {
+    for (const std::int64_t pixels : {3, 4, 5, 7, 8, 14}) {
+      add_conv2d("conv2d_3x3_" + std::to_string(pixels) + "_pixels_" + std::to_string(batch),
+                 {batch, 256, pixels, pixels}, 256, 3, {.padding = 1});
+    }
+  }
   add_linear("linear_800_500", 64, 800, 500);
   add_linear("linear_784_512", 64, 784, 512);
   return static_cast<int>(calls().size());

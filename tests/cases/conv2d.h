@@ -107,7 +107,13 @@ inline std::vector<OpCase> conv2d() {
   use_small_values(add("wide_groups", {2, 40, 5, 5}, 130, 2, {.groups = 2}));
   // LeNet's two layers (a few images for the tests), and one of a deeper network.
   add("lenet_conv1_3", {3, 1, 28, 28}, 20, 5);
-  add("lenet_conv2_3", {3, 20, 12, 12}, 50, 5);
+  use_small_values(add("lenet_conv2_3", {3, 20, 12, 12}, 50, 5));
+  // Kernels and channels that the CPU leaves to transforms, and windows of 2 x 2 results that are cut.
+  add("odd_image", {2, 16, 9, 7}, 16, 3, {.padding = {0, 1}}, false);
+  add("odd_width_in_groups", {3, 32, 8, 11}, 48, 3, {.padding = 1, .groups = 2});
+  add("wide_padding", {1, 16, 5, 6}, 16, 5, {.padding = {4, 3}});
+  add("padding_beyond_a_3x3_kernel", {1, 16, 4, 5}, 16, 3, {.padding = {3, 2}});
+  add("one_row", {2, 16, 3, 40}, 16, 3);
   add("lenet_conv1_64", {64, 1, 28, 28}, 20, 5, {}, true, true).benchmark_only = true;
   add("lenet_conv2_64", {64, 20, 12, 12}, 50, 5, {}, true, true).benchmark_only = true;
   add("3x3_64_channels", {16, 64, 56, 56}, 64, 3, {.padding = 1}, true, true).benchmark_only = true;

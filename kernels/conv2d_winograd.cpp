@@ -1,6 +1,7 @@
-#include "gnn/kernels/conv2d_pool_winograd.h"
+#include "gnn/kernels/conv2d_winograd.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/isa_function.h"
@@ -25,7 +26,7 @@ constexpr std::int64_t winograd_depth = 32;
 /// The tiles' pixels to products.
 template <class T>
 struct InputPart {
-  const PoolTile<T>* tiles;
+  const WindowTile<T>* tiles;
   int count;
   std::int64_t channels;
   T* out;  // [product][channel][tile][lane]
@@ -273,18 +274,30 @@ constexpr std::int64_t most_channels = 48;
 
 }  // namespace
 
+bool winograd_suits(const Conv2dSizes& z, std::int64_t least_windows) {
+  // Offsets in an image are 32 bits wide.
+  constexpr std::int64_t most_pixels = std::numeric_limits<std::int32_t>::max();
+  const std::int64_t pixels = (z.h + 2 * z.padding.h + 1) * (z.w + 2 * z.padding.w + 2);
+  const std::int64_t windows = ((z.oh + 1) / 2) * ((z.ow + 1) / 2);
+  return pixels <= most_pixels && windows >= least_windows && std::min(z.oh, z.ow) > 1 &&
+         (z.kernel == Size2(3) || z.kernel == Size2(5)) && z.stride == Size2(1) && z.dilation == Size2(1) &&
+         z.cg >= 16 && z.og >= 8;
+}
+
 template <class T>
 WinogradLayout winograd_layout(const Conv2dSizes& sizes) {
   WinogradLayout w{};
-  const std::int64_t lanes = pool_lanes<T>();
+  const std::int64_t lanes = window_lanes<T>();
   w.taps = static_cast<int>(sizes.kernel.h);
   w.in_channels = sizes.cg;
   w.out_channels = sizes.og;
   const std::int64_t filters = w.in_channels * w.out_channels;
   w.weight_blocks = (filters + lanes - 1) / lanes;
+  // Both strides with a vector more, so that the products of one filter or channel do not all fall into one
+  // set of the cache.
   w.weight_stride =
-      std::max(divide_up(w.out_channels, row_step) * row_step * w.in_channels, w.weight_blocks * lanes);
-  // A vector more, so that the products of one channel do not all fall into one set of the cache.
+      std::max(divide_up(w.out_channels, row_step) * row_step * w.in_channels, w.weight_blocks * lanes) +
+      lanes;
   w.input_stride = (w.in_channels * most_winograd_tiles + 1) * lanes;
   w.scratch_size =
       w.products() * w.input_stride + w.out_channels * most_winograd_tiles * 2 * (w.taps + 1) * lanes;
@@ -298,7 +311,7 @@ void transform_weight(const WinogradLayout& layout, const T* weight, std::int64_
   const std::int64_t lanes = kernels.lanes;
   const std::int64_t area = std::int64_t{layout.taps} * layout.taps;
   const std::int64_t filters = layout.in_channels * layout.out_channels;
-  alignas(64) T turned[25 * max_pool_lanes] = {};
+  alignas(64) T turned[25 * max_window_lanes] = {};
   for (std::int64_t block = begin; block < end; ++block) {
     const std::int64_t first = block * lanes;
     const std::int64_t count = std::min(lanes, filters - first);
@@ -314,8 +327,8 @@ void transform_weight(const WinogradLayout& layout, const T* weight, std::int64_
 }
 
 template <class T>
-void multiply_and_pool(const WinogradLayout& layout, const T* weight, const PoolTile<T>* tiles, int count,
-                       T* scratch, T (*finite)[max_pool_lanes]) {
+void multiply_windows(const WinogradLayout& layout, const T* weight, const WindowTile<T>* tiles, int count,
+                      T* scratch, T (*finite)[max_window_lanes]) {
   const WinogradKernels<T>& kernels = winograd_kernels<T>(layout.taps);
   const std::int64_t lanes = kernels.lanes;
   const int size = layout.taps + 1;
@@ -323,7 +336,7 @@ void multiply_and_pool(const WinogradLayout& layout, const T* weight, const Pool
   T* rows = scratch + layout.products() * layout.input_stride;
   kernels.input({tiles, count, layout.in_channels, input, layout.input_stride});
 
-  alignas(64) T sums[6 * most_rows * most_winograd_tiles * max_pool_lanes];
+  alignas(64) T sums[6 * most_rows * most_winograd_tiles * max_window_lanes];
   const std::int64_t row_size = 2 * size * lanes;  // for a channel of a tile
   const std::int64_t steps = divide_up(layout.out_channels, row_step);
   const std::int64_t blocks = divide_up(steps * row_step, kernels.rows);
@@ -341,15 +354,16 @@ void multiply_and_pool(const WinogradLayout& layout, const T* weight, const Pool
     }
   }
 
-  alignas(64) T z[most_channels * 4 * max_pool_lanes];
+  alignas(64) T pooled[most_channels * 4 * max_window_lanes];
   for (int t = 0; t < count; ++t) {
     std::fill_n(finite[t], lanes, T{0});
     for (std::int64_t begin = 0; begin < layout.out_channels; begin += most_channels) {
       const std::int64_t end = std::min(layout.out_channels, begin + most_channels);
-      const PoolTile<T> some = channels_of(tiles[t], begin, end);
+      const WindowTile<T> some = channels_of(tiles[t], begin, end);
+      T* const z = some.pixels == nullptr ? pooled : some.pixels;
       kernels.pixels(
           {rows + (begin * count + t) * row_size, count * row_size, end - begin, some.bias, z, finite[t]});
-      pool_pixels(some, z);
+      if (some.pixels == nullptr) pool_pixels(some, z);
     }
   }
 }
@@ -358,9 +372,9 @@ template WinogradLayout winograd_layout<float>(const Conv2dSizes& sizes);
 template WinogradLayout winograd_layout<double>(const Conv2dSizes& sizes);
 template void transform_weight(const WinogradLayout&, const float*, std::int64_t, std::int64_t, float*);
 template void transform_weight(const WinogradLayout&, const double*, std::int64_t, std::int64_t, double*);
-template void multiply_and_pool(const WinogradLayout&, const float*, const PoolTile<float>*, int, float*,
-                                float (*)[max_pool_lanes]);
-template void multiply_and_pool(const WinogradLayout&, const double*, const PoolTile<double>*, int, double*,
-                                double (*)[max_pool_lanes]);
+template void multiply_windows(const WinogradLayout&, const float*, const WindowTile<float>*, int, float*,
+                               float (*)[max_window_lanes]);
+template void multiply_windows(const WinogradLayout&, const double*, const WindowTile<double>*, int, double*,
+                               double (*)[max_window_lanes]);
 
 }  // namespace gnn::kernels

@@ -1,4 +1,4 @@
-#include "gnn/kernels/conv2d_pool_tile.h"
+#include "gnn/kernels/conv2d_window_tile.h"
 
 #include <algorithm>
 #include <limits>
@@ -18,7 +18,8 @@ constexpr int max_rows = 6;
 /// Act, maximum and choice of one row of windows, from memory: compilers vectorise these comparisons for the
 /// caller's instruction set, but cut comparisons of whole vectors to pieces before they are inlined there.
 template <class T, int lanes>
-[[gnu::always_inline]] inline void pool_row(const PoolTile<T>& t, std::int64_t row, const T (&z)[4][lanes]) {
+[[gnu::always_inline]] inline void pool_row(const WindowTile<T>& t, std::int64_t row,
+                                            const T (&z)[4][lanes]) {
   T* y = t.y + row * t.y_stride;
   // Nothing is <= NaN. A flag in the loop would be spread over the lanes bit by bit.
   const T limit = t.relu ? T{0} : std::numeric_limits<T>::quiet_NaN();
@@ -41,7 +42,7 @@ template <class T, int lanes>
 /// Some terms of the sums of a few channels, and where the sums are kept between blocks of terms.
 template <class T>
 struct PartialTile {
-  PoolTile<T> tile;
+  WindowTile<T> tile;
   std::int64_t begin, end;  // terms
   T* z;                     // [row][tap][lane]
 };
@@ -53,7 +54,7 @@ struct MultiplyPart {
   [[gnu::always_inline]] static void run(const PartialTile<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
     constexpr int lanes = lanes_of<T, bytes>;
-    const PoolTile<T>& t = part.tile;
+    const WindowTile<T>& t = part.tile;
     Vector sum[Rows][4] = {};
     for (std::int64_t p = part.begin; p < part.end; ++p) {
       const T* right = t.panel + t.offsets[p];
@@ -84,7 +85,7 @@ struct MultiplyPart {
 
 template <class T>
 struct PixelsOfTile {
-  const PoolTile<T>& tile;
+  const WindowTile<T>& tile;
   const T* z;  // [row][tap][lane]
 };
 
@@ -143,21 +144,22 @@ const PoolKernels<T>& pool_kernels() {
 }  // namespace
 
 template <class T>
-std::int64_t pool_lanes() {
+std::int64_t window_lanes() {
   return pool_kernels<T>().lanes;
 }
 
 template <class T>
-void multiply_and_pool(const PoolTile<T>& tile) {
+void multiply_windows(const WindowTile<T>& tile) {
   // Block of terms by block of terms through some channels: the block's part of the panel and the channels'
   // sums (12 KiB each for 5 x 5 kernels) then stay in the first-level cache.
   constexpr std::int64_t most_channels = 48;
   const PoolKernels<T>& kernels = pool_kernels<T>();
-  alignas(64) T z[most_channels * 4 * max_pool_lanes];
+  alignas(64) T pooled[most_channels * 4 * max_window_lanes];
   const std::int64_t parts = (tile.row_count + most_channels - 1) / most_channels;
   for (std::int64_t part = 0; part < parts; ++part) {
-    const PoolTile<T> some =
+    const WindowTile<T> some =
         channels_of(tile, tile.row_count * part / parts, tile.row_count * (part + 1) / parts);
+    T* const z = some.pixels == nullptr ? pooled : some.pixels;
     const std::int64_t tiles = (some.row_count + kernels.rows - 1) / kernels.rows;
     for (std::int64_t begin = 0; begin == 0 || begin < some.depth; begin += gemm_depth) {
       for (std::int64_t k = 0; k < tiles; ++k) {  // as equal as possible
@@ -168,20 +170,20 @@ void multiply_and_pool(const PoolTile<T>& tile) {
                                          z + row * 4 * kernels.lanes});
       }
     }
-    kernels.pool({some, z});
+    if (some.pixels == nullptr) kernels.pool({some, z});
   }
 }
 
 template <class T>
-void pool_pixels(const PoolTile<T>& tile, const T* z) {
+void pool_pixels(const WindowTile<T>& tile, const T* z) {
   pool_kernels<T>().pool({tile, z});
 }
 
-template std::int64_t pool_lanes<float>();
-template std::int64_t pool_lanes<double>();
-template void multiply_and_pool(const PoolTile<float>& tile);
-template void multiply_and_pool(const PoolTile<double>& tile);
-template void pool_pixels(const PoolTile<float>& tile, const float* z);
-template void pool_pixels(const PoolTile<double>& tile, const double* z);
+template std::int64_t window_lanes<float>();
+template std::int64_t window_lanes<double>();
+template void multiply_windows(const WindowTile<float>& tile);
+template void multiply_windows(const WindowTile<double>& tile);
+template void pool_pixels(const WindowTile<float>& tile, const float* z);
+template void pool_pixels(const WindowTile<double>& tile, const double* z);
 
 }  // namespace gnn::kernels

@@ -1,26 +1,29 @@
 #include <algorithm>
 
-#include "gnn/kernels/conv2d_pool_forward.h"
-#include "gnn/kernels/conv2d_pool_product.h"
+#include "gnn/kernels/conv2d_window_product.h"
+#include "gnn/kernels/conv2d_windows.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/vectors.h"
 
-// With a pooled position in each lane, what the lanes read is packed once per panel: of each channel the
-// (kh dilation + stride) x (kw dilation + stride) pixels that the four windows of a position cover together,
-// which for 5 x 5 are 36 in place of 100.
+// With a window in each lane, what the lanes read is packed once per panel: of each channel the (kh dilation
+// + stride) x (kw dilation + stride) pixels that the four sums of a window cover together, which for 5 x 5
+// are 36 in place of 100.
 
 namespace gnn::kernels {
 namespace {
 
-/// The images with their padding, each taken apart into the columns that lie `period` from each other: pooled
-/// positions that are neighbours then read neighbours, whatever the stride.
+/// The images with their padding, each taken apart into the columns that lie `period` from each other:
+/// windows that are neighbours then read neighbours, whatever the stride. Where the last windows are cut,
+/// there are rows and columns of zeros for them beyond the padding.
 struct SplitImages {
   std::int64_t period;  // 2 · stride.w
   std::int64_t h;       // rows with padding
   std::int64_t w;       // of each part
 
-  explicit SplitImages(const Conv2dSizes& z)
-      : period(2 * z.stride.w), h(z.h + 2 * z.padding.h), w((z.w + 2 * z.padding.w + period - 1) / period) {}
+  SplitImages(const Conv2dSizes& z, Size2 windows, Size2 cover)
+      : period(2 * z.stride.w),
+        h(std::max(z.h + 2 * z.padding.h, (windows.h - 1) * 2 * z.stride.h + cover.h)),
+        w((std::max(z.w + 2 * z.padding.w, (windows.w - 1) * period + cover.w) + period - 1) / period) {}
 
   std::int64_t plane() const { return period * h * w; }
   /// Offset of column `column` (with padding) of the first row.
@@ -39,7 +42,7 @@ template <class T>
 
 template <class T>
 void split_images(const Conv2dSizes& z, const SplitImages& split, const T* x, T* out) {
-  const bool padded = z.padding.h > 0 || z.padding.w > 0;
+  const bool padded = split.h > z.h || split.period * split.w > z.w;
   parallel_for<elementwise_isa<T>>(
       z.n * z.c, elementwise_grain / split.plane() + 1, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t plane = begin; plane < end; ++plane) {
@@ -63,7 +66,7 @@ void split_images(const Conv2dSizes& z, const SplitImages& split, const T* x, T*
       });
 }
 
-/// Pooled positions of a panel that are neighbours: in a row of what they read, or in what they write.
+/// Windows of a panel that are neighbours: in a row of what they read, or in what they write.
 struct Piece {
   std::int64_t lane;    // of the first
   std::int64_t offset;  // of what it reads or writes, in the group's first channel
@@ -158,9 +161,10 @@ template <class T>
   }
 }
 
-/// Moves the results of a tile, which `tile` says where they are, to where their positions lie in the output.
+/// Moves the pooled results of a tile, which `tile` says where they are, to where their windows lie in the
+/// output.
 template <class T>
-[[gnu::always_inline]] inline void place_pieces(const PoolTile<T>& tile, std::int64_t plane,
+[[gnu::always_inline]] inline void place_pieces(const WindowTile<T>& tile, std::int64_t plane,
                                                 const Piece* pieces, std::int64_t piece_count, T* y,
                                                 std::uint8_t* choice) {
   for (std::int64_t i = 0; i < tile.row_count; ++i) {
@@ -175,26 +179,72 @@ template <class T>
   }
 }
 
+/// The part of a convolution's result that a piece of windows is: two rows, or one where they are cut.
+struct PixelRows {
+  std::int64_t lane;    // of the first window
+  std::int64_t offset;  // of its first pixel, in the group's first channel
+  std::int64_t columns;
+  bool two;
+};
+
+/// Those of the windows [begin, end), counted through all images; at most one per window.
+inline std::int64_t find_pixel_rows(const Conv2dSizes& z, Size2 windows, std::int64_t group,
+                                    std::int64_t begin, std::int64_t end, PixelRows* rows) {
+  std::int64_t count = 0;
+  for (std::int64_t window = begin; window < end; ++count) {
+    const std::int64_t column = window % windows.w;
+    const std::int64_t row = window / windows.w % windows.h;
+    const std::int64_t n = window / windows.area();
+    const std::int64_t length = std::min(windows.w - column, end - window);
+    rows[count] = {window - begin, (n * z.o + group * z.og) * z.positions + row * 2 * z.ow + column * 2,
+                   std::min(length * 2, z.ow - column * 2), row * 2 + 1 < z.oh};
+    window += length;
+  }
+  return count;
+}
+
+/// Moves the pixels of a tile's windows to the output.
+template <class T>
+[[gnu::always_inline]] inline void place_pixels(const WindowTile<T>& tile, std::int64_t lanes,
+                                                const Conv2dSizes& z, const PixelRows* rows,
+                                                std::int64_t count, T* y) {
+  for (std::int64_t i = 0; i < tile.row_count; ++i, y += z.positions) {
+    for (const PixelRows* row = rows; row != rows + count; ++row) {
+      for (int below = 0; below < (row->two ? 2 : 1); ++below) {
+        const T* left = tile.pixels + (i * 4 + below * 2) * lanes + row->lane;
+        const T* right = left + lanes;
+        T* to = y + row->offset + below * z.ow;
+        for (std::int64_t k = 0; k < row->columns / 2; ++k) {
+          to[2 * k] = left[k];
+          to[2 * k + 1] = right[k];
+        }
+        if (row->columns % 2 == 1) to[row->columns - 1] = left[row->columns / 2];
+      }
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
-void forward_by_positions(const Conv2dPoolCall<T>& call) {
-  const Conv2dPoolSizes& sizes = call.sizes;
+void windows_by_positions(const Conv2dWindows<T>& call) {
+  const Conv2dSizes z = call.conv;
+  const Size2 windows = call.windows;
+  const bool pooled = call.pooled;
   const T* weight = call.weight;
   const T* bias = call.bias;
   T* y = call.y;
   std::uint8_t* choice = call.choice;
   const TensorOptions& options = call.options;
-  const Conv2dSizes& z = sizes.conv;
-  const std::int64_t lanes = pool_lanes<T>();
-  const SplitImages split(z);
+  const std::int64_t lanes = window_lanes<T>();
+  const Size2 cover = call.cover();
+  const SplitImages split(z, windows, cover);
   // copy_eights() reads and writes beyond the end.
-  Tensor split_memory = empty({z.n * z.c * split.plane() + max_pool_lanes}, options);
+  Tensor split_memory = empty({z.n * z.c * split.plane() + max_window_lanes}, options);
   T* images = split_memory.mutable_data<T>();
   split_images(z, split, call.x, images);
 
-  const Size2 cover = pool_cover(z);
-  const std::int64_t panel_size = z.cg * cover.area() * lanes + max_pool_lanes;
+  const std::int64_t panel_size = z.cg * cover.area() * lanes + max_window_lanes;
   Tensor offset_memory = empty({z.patch + cover.w}, {DType::int32, options.device});
   std::int32_t* offsets = offset_memory.mutable_data<std::int32_t>();
   std::int32_t* columns = offsets + z.patch;  // in a row of the split images
@@ -208,18 +258,20 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
   }
   for (std::int64_t s = 0; s < cover.w; ++s) columns[s] = static_cast<std::int32_t>(split.offset(s));
 
-  const std::int64_t positions = z.n * sizes.outputs;
-  const PoolProduct<T> product(call);
+  const std::int64_t outputs = windows.area();
+  const std::int64_t positions = z.n * outputs;
+  const WindowProduct<T> product(call);
   const std::int64_t most = product.tiles();
   const std::int64_t unit_positions = most * lanes;
   const std::int64_t unit_count = (positions + unit_positions - 1) / unit_positions;
-  const std::int64_t result_size = most * z.og * lanes;
-  Tensor panel_memory = empty({num_threads(), most * panel_size + result_size}, options);
-  Tensor chosen_memory = empty({num_threads(), result_size}, {DType::uint8, options.device});
+  const std::int64_t tile_results = z.og * lanes * (pooled ? 1 : 4);
+  const std::int64_t chosen_size = choice == nullptr ? 0 : most * tile_results;
+  Tensor panel_memory = empty({num_threads(), most * (panel_size + tile_results)}, options);
+  Tensor chosen_memory = empty({num_threads(), chosen_size}, {DType::uint8, options.device});
   T* scratches = panel_memory.mutable_data<T>();
   std::uint8_t* chosen_scratches = chosen_memory.mutable_data<std::uint8_t>();
 
-  PoolTile<T> common{};
+  WindowTile<T> common{};
   common.weight_stride = z.patch;
   common.row_count = z.og;
   common.depth = z.patch;
@@ -232,59 +284,72 @@ void forward_by_positions(const Conv2dPoolCall<T>& call) {
 
   const std::int64_t grain = 250000 / std::max<std::int64_t>(z.og * z.patch * 4 * unit_positions, 1) + 1;
   parallel_for(z.groups * unit_count, grain, [=, &product](std::int64_t begin, std::int64_t end) {
-    T* panels = scratches + thread_index() * (most * panel_size + result_size);
+    T* panels = scratches + thread_index() * most * (panel_size + tile_results);
     T* results = panels + most * panel_size;
-    std::uint8_t* chosen = chosen_scratches + thread_index() * result_size;
+    std::uint8_t* chosen = chosen_scratches + thread_index() * chosen_size;
     std::fill_n(panels, most * panel_size, T{0});
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t group = unit / unit_count;
-      PoolTile<T> tiles[most_winograd_tiles];
-      Piece outputs[most_winograd_tiles][max_pool_lanes];
-      std::int64_t output_counts[most_winograd_tiles];
+      const std::int64_t unit_begin = unit % unit_count * unit_positions;
+      const std::int64_t unit_end = std::min(unit_begin + unit_positions, positions);
+      WindowTile<T> tiles[most_winograd_tiles];
+      Piece pieces[most_winograd_tiles][max_window_lanes];
+      std::int64_t piece_counts[most_winograd_tiles];
       int count = 0;
-      const std::int64_t unit_end = std::min((unit % unit_count + 1) * unit_positions, positions);
-      for (std::int64_t first = unit % unit_count * unit_positions; first < unit_end;
-           first += lanes, ++count) {
+      for (std::int64_t first = unit_begin; first < unit_end; first += lanes, ++count) {
         const std::int64_t last = std::min(first + lanes, positions);
-        Piece inputs[max_pool_lanes] = {};
+        Piece inputs[max_window_lanes] = {};
         const std::int64_t input_count = find_pieces(
-            first, last, sizes.pooled.w,
+            first, last, windows.w,
             [&](std::int64_t row, std::int64_t column) {
-              return (row / sizes.pooled.h * z.c + group * z.cg) * split.plane() +
-                     row % sizes.pooled.h * 2 * z.stride.h * split.w + column;
+              return (row / windows.h * z.c + group * z.cg) * split.plane() +
+                     row % windows.h * 2 * z.stride.h * split.w + column;
             },
             inputs);
         T* panel = panels + count * panel_size;
         const PanelSource<T> source{images, split.plane(), split.w, columns, cover, z.cg};
         pack_panel(source, inputs, input_count, lanes, panel);
 
-        PoolTile<T>& tile = tiles[count];
+        WindowTile<T>& tile = tiles[count];
         tile = common;
         tile.weight = weight + group * z.og * z.patch;
         tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
         tile.panel = panel;
-        output_counts[count] = find_pieces(
-            first, last, sizes.outputs,
+        if (!pooled) {
+          tile.pixels = results + count * tile_results;
+          continue;
+        }
+        piece_counts[count] = find_pieces(
+            first, last, outputs,
             [&](std::int64_t n, std::int64_t position) {
-              return (n * z.o + group * z.og) * sizes.outputs + position;
+              return (n * z.o + group * z.og) * outputs + position;
             },
-            outputs[count]);
-        const Piece& output = outputs[count][0];
-        const bool in_place = output_counts[count] == 1 && output.length == lanes;
-        tile.y = in_place ? y + output.offset : results + count * z.og * lanes;
+            pieces[count]);
+        const Piece& output = pieces[count][0];
+        const bool in_place = piece_counts[count] == 1 && output.length == lanes;
+        tile.y = in_place ? y + output.offset : results + count * tile_results;
         if (choice != nullptr)
-          tile.choice = in_place ? choice + output.offset : chosen + count * z.og * lanes;
-        tile.y_stride = tile.choice_stride = in_place ? sizes.outputs : lanes;
-        if (in_place) output_counts[count] = 0;
+          tile.choice = in_place ? choice + output.offset : chosen + count * tile_results;
+        tile.y_stride = tile.choice_stride = in_place ? outputs : lanes;
+        if (in_place) piece_counts[count] = 0;
       }
       product(group, tiles, count);
-      for (int t = 0; t < count; ++t)
-        place_pieces(tiles[t], sizes.outputs, outputs[t], output_counts[t], y, choice);
+      for (int t = 0; t < count; ++t) {
+        if (pooled) {
+          place_pieces(tiles[t], outputs, pieces[t], piece_counts[t], y, choice);
+          continue;
+        }
+        const std::int64_t first = unit_begin + t * lanes;
+        PixelRows rows[max_window_lanes];
+        const std::int64_t row_count =
+            find_pixel_rows(z, windows, group, first, std::min(first + lanes, positions), rows);
+        place_pixels(tiles[t], lanes, z, rows, row_count, y);
+      }
     }
   });
 }
 
-template void forward_by_positions(const Conv2dPoolCall<float>& call);
-template void forward_by_positions(const Conv2dPoolCall<double>& call);
+template void windows_by_positions(const Conv2dWindows<float>& call);
+template void windows_by_positions(const Conv2dWindows<double>& call);
 
 }  // namespace gnn::kernels

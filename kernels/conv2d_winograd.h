@@ -1,10 +1,10 @@
 #pragma once
 
 #include "gnn/kernels/conv2d.h"
-#include "gnn/kernels/conv2d_pool_tile.h"
+#include "gnn/kernels/conv2d_window_tile.h"
 
-// The tiles of conv2d_pool_tile.h by Winograd's F(2 x 2, r x r) for r = 3 and 5 (winograd_transforms.h): the
-// four pixels of a window are the results of one transform, for (r + 1)² products per pair of channels in
+// The tiles of conv2d_window_tile.h by Winograd's F(2 x 2, r x r) for r = 3 and 5 (winograd_transforms.h):
+// the four pixels of a window are the results of one transform, for (r + 1)² products per pair of channels in
 // place of 4 r². Not installed.
 
 namespace gnn::kernels {
@@ -20,11 +20,21 @@ struct WinogradLayout {
   std::int64_t weight_stride;  ///< from product to product of the transformed weight [out][in]
   std::int64_t weight_blocks;  ///< of filters
   std::int64_t input_stride;   ///< from product to product of the transformed input [in][tile][lane]
-  std::int64_t scratch_size;   ///< for multiply_and_pool()
+  std::int64_t scratch_size;   ///< for multiply_windows()
 
   std::int64_t products() const { return std::int64_t{taps + 1} * (taps + 1); }
   std::int64_t weight_size() const { return products() * weight_stride; }
 };
+
+/// True where transforms are the better way: 3 x 3 or 5 x 5 kernels that move by one pixel; and channels
+/// enough to pay for the transforms of the input (by output channels) and of the output (by input channels).
+/// An image of at least `least_windows` windows pays for the transform of the weight by itself: which way is
+/// taken must not depend on the batch, as its results must not.
+/// From 16 input channels on they also round no worse than sums do for 3 x 3, and three times as much for
+/// 5 x 5, relative to the largest of the pixels that a window is computed from; with fewer channels the
+/// sums, being short, are better (test_conv2d_pool measures it).
+bool winograd_suits(const Conv2dSizes& sizes, std::int64_t least_windows = 16);
+
 template <class T>
 WinogradLayout winograd_layout(const Conv2dSizes& sizes);
 
@@ -33,11 +43,11 @@ template <class T>
 void transform_weight(const WinogradLayout& layout, const T* weight, std::int64_t begin, std::int64_t end,
                       T* out);
 
-/// multiply_and_pool() for `count` tiles that differ in panel, y and choice only; `weight` is transformed.
+/// multiply_windows() for `count` tiles that differ in panel, y and choice only; `weight` is transformed.
 /// finite[tile][lane] becomes NaN where a sum is infinite or NaN, else 0: products of transforms spread those
 /// to all four pixels, and the caller is to compute such lanes another way.
 template <class T>
-void multiply_and_pool(const WinogradLayout& layout, const T* weight, const PoolTile<T>* tiles, int count,
-                       T* scratch, T (*finite)[max_pool_lanes]);
+void multiply_windows(const WinogradLayout& layout, const T* weight, const WindowTile<T>* tiles, int count,
+                      T* scratch, T (*finite)[max_window_lanes]);
 
 }  // namespace gnn::kernels

@@ -1,8 +1,8 @@
-#include "gnn/kernels/conv2d_pool_forward.h"
+#include "gnn/kernels/conv2d_windows.h"
 
 #include <algorithm>
 
-#include "gnn/kernels/conv2d_pool_product.h"
+#include "gnn/kernels/conv2d_window_product.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/transpose_tile.h"
 #include "gnn/kernels/vectors.h"
@@ -98,20 +98,21 @@ constexpr std::int64_t most_positions = 16;
 }  // namespace
 
 template <class T>
-bool images_fill_lanes(const Conv2dPoolSizes& sizes) {
+bool images_fill_lanes(const Conv2dWindows<T>& call) {
   constexpr std::int64_t most_bytes = 512 << 10;
-  const Conv2dSizes& z = sizes.conv;
-  const LaneImages images(z, pool_lanes<T>());
+  const Conv2dSizes& z = call.conv;
+  const LaneImages images(z, window_lanes<T>());
   const std::int64_t empty_lanes = images.groups() * images.lanes - z.n;
   return empty_lanes * 8 <= z.n && images.size() * static_cast<std::int64_t>(sizeof(T)) <= most_bytes &&
-         z.cg * pool_cover(z).area() > 4 * z.og;
+         z.cg * call.cover().area() > 4 * z.og;
 }
 
 template <class T>
-void forward_by_images(const Conv2dPoolCall<T>& call) {
-  const Conv2dPoolSizes& sizes = call.sizes;
-  const Conv2dSizes z = sizes.conv;
-  const LaneImages images(z, pool_lanes<T>());
+void windows_by_images(const Conv2dWindows<T>& call) {
+  const Conv2dSizes z = call.conv;
+  const Size2 windows = call.windows;
+  const std::int64_t outputs = windows.area();
+  const LaneImages images(z, window_lanes<T>());
   Tensor image_memory = empty({images.groups(), images.size()}, call.options);
   T* turned = image_memory.mutable_data<T>();
   turn_images(images, call.x, turned);
@@ -133,8 +134,8 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   const std::int64_t groups = images.groups() * z.groups;
   const std::int64_t wanted_blocks = (4 * num_threads() + groups - 1) / groups;
   const std::int64_t block = std::clamp<std::int64_t>(
-      std::min(scratch_elements / (z.og * images.lanes), sizes.outputs / wanted_blocks), 1, most_positions);
-  const std::int64_t blocks = (sizes.outputs + block - 1) / block;
+      std::min(scratch_elements / (z.og * images.lanes), outputs / wanted_blocks), 1, most_positions);
+  const std::int64_t blocks = (outputs + block - 1) / block;
   const std::int64_t scratch_size = z.og * block * images.lanes;
   const std::int64_t chosen_size = z.og * most_positions * 16;
   Tensor scratch_memory = empty({num_threads(), scratch_size}, call.options);
@@ -143,8 +144,8 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   T* scratches = scratch_memory.mutable_data<T>();
   std::uint8_t* chosen_scratches = chosen_memory.mutable_data<std::uint8_t>();
 
-  const PoolProduct<T> product(call);
-  PoolTile<T> common{};
+  const WindowProduct<T> product(call);
+  WindowTile<T> common{};
   common.weight_stride = z.patch;
   common.row_count = z.og;
   common.depth = z.patch;
@@ -163,8 +164,6 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   const T* bias = call.bias;
   T* all_y = call.y;
   std::uint8_t* all_choice = call.choice;
-  const Size2 pooled = sizes.pooled;
-  const std::int64_t outputs = sizes.outputs;
   parallel_for(groups * blocks, grain, [=, &product](std::int64_t begin, std::int64_t end) {
     T* scratch = scratches + thread_index() * scratch_size;
     std::uint8_t* chosen = all_choice == nullptr ? nullptr : chosen_scratches + thread_index() * chosen_size;
@@ -174,12 +173,12 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
       const std::int64_t first = unit % blocks * block;
       const std::int64_t count = std::min(block, outputs - first);
       const T* base = turned + image_group * images.size() + group * z.cg * images.plane();
-      PoolTile<T> tiles[most_winograd_tiles];
+      WindowTile<T> tiles[most_winograd_tiles];
       int waiting = 0;
       for (std::int64_t i = 0; i < count; ++i) {
-        const std::int64_t row = (first + i) / pooled.w;
-        const std::int64_t column = (first + i) % pooled.w;
-        PoolTile<T>& tile = tiles[waiting++];
+        const std::int64_t row = (first + i) / windows.w;
+        const std::int64_t column = (first + i) % windows.w;
+        WindowTile<T>& tile = tiles[waiting++];
         tile = common;
         tile.weight = weight + group * z.og * z.patch;
         tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
@@ -203,9 +202,9 @@ void forward_by_images(const Conv2dPoolCall<T>& call) {
   });
 }
 
-template bool images_fill_lanes<float>(const Conv2dPoolSizes& sizes);
-template bool images_fill_lanes<double>(const Conv2dPoolSizes& sizes);
-template void forward_by_images(const Conv2dPoolCall<float>& call);
-template void forward_by_images(const Conv2dPoolCall<double>& call);
+template bool images_fill_lanes(const Conv2dWindows<float>& call);
+template bool images_fill_lanes(const Conv2dWindows<double>& call);
+template void windows_by_images(const Conv2dWindows<float>& call);
+template void windows_by_images(const Conv2dWindows<double>& call);
 
 }  // namespace gnn::kernels

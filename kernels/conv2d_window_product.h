@@ -1,28 +1,28 @@
 #pragma once
 
-#include "gnn/kernels/conv2d_pool_forward.h"
-#include "gnn/kernels/conv2d_pool_winograd.h"
+#include "gnn/kernels/conv2d_windows.h"
+#include "gnn/kernels/conv2d_winograd.h"
 
-// How the tiles of one call of conv2d_pool's forward pass are computed on the CPU. Not installed.
+// How the tiles of one call of conv2d_windows.h are computed. Not installed.
 
 namespace gnn::kernels {
 
-/// Multiplies and pools tiles, by sums of products or by Winograd's transforms, with what these need in
+/// Computes tiles, by sums of products or by Winograd's transforms, with what these need in
 /// memory for one call. The result of a lane depends on what the lane reads and on the convolution's
 /// parameters alone: not on the other lanes, the batch or the number of threads.
 template <class T>
-class PoolProduct {
+class WindowProduct {
  public:
-  explicit PoolProduct(const Conv2dPoolCall<T>& call);
+  explicit WindowProduct(const Conv2dWindows<T>& call);
 
   /// Tiles that are best computed together, most_winograd_tiles at most.
   int tiles() const { return winograd_ ? most_winograd_tiles : 1; }
-  /// `count` <= tiles() tiles of a group that differ in panel, y and choice only. For any thread of a
+  /// `count` <= tiles() tiles of a group that differ in panel, pixels, y and choice only. For any thread of a
   /// parallel_for().
-  void operator()(std::int64_t group, const PoolTile<T>* tiles, int count) const;
+  void operator()(std::int64_t group, const WindowTile<T>* tiles, int count) const;
 
  private:
-  void sums_of_products(const PoolTile<T>& tile, const T* wanted, T* scratch, std::uint8_t* chosen) const;
+  void sums_of_products(const WindowTile<T>& tile, const T* wanted, T* scratch, std::uint8_t* chosen) const;
 
   bool winograd_;
   WinogradLayout layout_{};
@@ -31,7 +31,7 @@ class PoolProduct {
   T* scratch_ = nullptr;  // of each thread
   std::uint8_t* chosen_ = nullptr;
   std::int64_t scratch_size_ = 0;
-  std::int64_t result_size_ = 0;  // of a tile
+  std::int64_t result_size_ = 0;  // of a tile's pixels
 };
 
 }  // namespace gnn::kernels

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-// The inner loops of conv2d_pool's forward pass on the CPU. Not installed.
+// The inner loops of conv2d_windows.h. Not installed.
 
 namespace gnn::kernels {
 
@@ -12,9 +12,10 @@ namespace gnn::kernels {
 ///   z[i][tap][lane] = bias[i] + Σ_p weight[i * weight_stride + p] · panel[offsets[p] + tap_offset[tap] +
 ///   lane]
 ///
-/// summed as GemmBlock's are (gemm_tile.h), in blocks of gemm_depth terms; then act, maximum and choice.
+/// summed as GemmBlock's are (gemm_tile.h), in blocks of gemm_depth terms; then act, maximum and choice, or
+/// z itself.
 template <class T>
-struct PoolTile {
+struct WindowTile {
   const T* weight;
   std::int64_t weight_stride;
   std::int64_t row_count;
@@ -25,27 +26,32 @@ struct PoolTile {
   std::int64_t tap_offset[4];
   const T* bias;  ///< may be nullptr: 0
   bool relu;
-  T* y;  ///< row i at y + i * y_stride, a whole vector
+  T* pixels;  ///< for z; nullptr: pool
+  T* y;       ///< row i at y + i * y_stride, a whole vector
   std::int64_t y_stride;
   std::uint8_t* choice;  ///< as y, one byte per lane; may be nullptr
   std::int64_t choice_stride;
 };
 
-/// Lanes on this CPU; at most max_pool_lanes.
+/// Lanes on this CPU; at most max_window_lanes.
 template <class T>
-std::int64_t pool_lanes();
-inline constexpr std::int64_t max_pool_lanes = 16;
+std::int64_t window_lanes();
+inline constexpr std::int64_t max_window_lanes = 16;
 
 template <class T>
-void multiply_and_pool(const PoolTile<T>& tile);
+void multiply_windows(const WindowTile<T>& tile);
 
 /// The channels [begin, end) of a tile.
 template <class T>
-PoolTile<T> channels_of(const PoolTile<T>& tile, std::int64_t begin, std::int64_t end) {
-  PoolTile<T> t = tile;
+WindowTile<T> channels_of(const WindowTile<T>& tile, std::int64_t begin, std::int64_t end) {
+  WindowTile<T> t = tile;
   t.row_count = end - begin;
   t.weight += begin * t.weight_stride;
   if (t.bias != nullptr) t.bias += begin;
+  if (t.pixels != nullptr) {
+    t.pixels += begin * 4 * window_lanes<T>();
+    return t;
+  }
   t.y += begin * t.y_stride;
   if (t.choice != nullptr) t.choice += begin * t.choice_stride;
   return t;
@@ -53,6 +59,6 @@ PoolTile<T> channels_of(const PoolTile<T>& tile, std::int64_t begin, std::int64_
 
 /// Act, maximum and choice of sums z[row][tap][lane] that are there already.
 template <class T>
-void pool_pixels(const PoolTile<T>& tile, const T* z);
+void pool_pixels(const WindowTile<T>& tile, const T* z);
 
 }  // namespace gnn::kernels

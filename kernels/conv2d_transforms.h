@@ -1,0 +1,24 @@
+#pragma once
+
+#include "gnn/kernels/conv2d.h"
+
+// conv2d and the gradient of its input on the CPU where Winograd's transforms are the better way
+// (conv2d_winograd.h). Not installed.
+
+namespace gnn::kernels {
+
+/// y; `bias` may be nullptr. Only where winograd_suits().
+template <class T>
+void forward_by_transforms(const Conv2dSizes& sizes, const T* x, const T* weight, const T* bias, T* y,
+                           const TensorOptions& options);
+
+/// True where a convolution of dy gives dx (the stride and the dilation are 1, and the padding is smaller
+/// than the kernel), which suits transforms.
+bool transforms_suit_input_gradient(const Conv2dSizes& sizes);
+
+/// dx. Only where transforms_suit_input_gradient().
+template <class T>
+void input_gradient_by_transforms(const Conv2dSizes& sizes, const T* dy, const T* weight, T* dx,
+                                  const TensorOptions& options);
+
+}  // namespace gnn::kernels
