@@ -151,8 +151,9 @@ void write_picture(const Options& options, const gnn::ImageDatasets& data, gnn::
   picture.title = "LeNet on " + data.train.name;
   char accuracy[64];
   std::snprintf(accuracy, sizeof accuracy, "test accuracy %.2f %%, ", 100 * outcome.test.accuracy);
-  picture.subtitle = accuracy + std::to_string(options.epochs) + " epochs, seed " +
-                     std::to_string(options.seed) + ", " + device.to_string();
+  picture.subtitle = accuracy + std::to_string(options.epochs) +
+                     (options.epochs == 1 ? " epoch" : " epochs") + ", seed " + std::to_string(options.seed) +
+                     ", " + device.to_string();
   for (const gnn::EpochResult& epoch : outcome.history.epochs) {
     picture.train_loss.push_back(epoch.train_loss);
     picture.validation_loss.push_back(epoch.validation_loss);

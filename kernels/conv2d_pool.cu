@@ -39,8 +39,8 @@ class SmallDivide {
 /// How planes of h x w pixels, pooled to pooled_h x pooled_w, are cut into tiles, one for a block: some pairs
 /// of rows, or, where a pair is too long, some columns of one. The last row of an odd height counts as a
 /// pair, without windows.
-struct PoolTiles {
-  PoolTiles(const Conv2dPoolSizes& z, int most_pixels)
+struct PixelTiles {
+  PixelTiles(const Conv2dPoolSizes& z, int most_pixels)
       : h(z.conv.oh),
         w(z.conv.ow),
         pooled_h(z.pooled.h),
@@ -79,14 +79,14 @@ inline constexpr int sector_width = 2 * vector_width<T>;
 /// all columns; and its windows, which are neighbours in y. In shared memory each run begins as far behind
 /// the beginning of a vector as it begins in a sector of memory.
 template <class T>
-struct PoolTile {
+struct PixelTile {
   static constexpr int width = vector_width<T>;
   using Pixels = Vector<T, width>;
   /// From the first run's vectors in shared memory to the second's, and those of both.
   static constexpr int run_vectors = (tile_pixels<T> / 2 + sector_width<T>) / width;
   static constexpr int vectors = 2 * run_vectors;
 
-  __device__ __forceinline__ explicit PoolTile(const PoolTiles& t) : w(static_cast<int>(t.w)) {
+  __device__ __forceinline__ explicit PixelTile(const PixelTiles& t) : w(static_cast<int>(t.w)) {
     const bool all_columns = t.columns == t.w;
     std::int64_t pair = blockIdx.x;
     const std::int64_t left = all_columns ? 0 : t.by_tiles_in_row.split(pair) * t.columns;
@@ -117,7 +117,7 @@ struct PoolTile {
   /// Calls f(i, pixel, plane) for each window of this thread: its number and those of its first pixel and its
   /// plane, counted from the tile's first. A warp's windows begin where sectors of y and of choice do.
   template <class F>
-  __device__ __forceinline__ void for_each_window(const PoolTiles& t, const F& f) const {
+  __device__ __forceinline__ void for_each_window(const PixelTiles& t, const F& f) const {
     const auto pooled_w = static_cast<int>(t.pooled_w);
     const int dropped = static_cast<int>(t.h - 2 * t.pooled_h) * w;  // pixels between planes
     // Unrolled, a warp's lanes with and without a window would part, and sectors be accessed twice.
@@ -141,7 +141,7 @@ struct PoolTile {
 
  private:
   struct PairStart {
-    __device__ __forceinline__ PairStart(const PoolTiles& t, std::int64_t pair) : plane(pair) {
+    __device__ __forceinline__ PairStart(const PixelTiles& t, std::int64_t pair) : plane(pair) {
       const std::int64_t in_plane = t.by_pairs.split(plane);
       row = plane * t.h + 2 * in_plane;
       pooled_row = plane * t.pooled_h + in_plane;
@@ -160,9 +160,9 @@ __device__ __forceinline__ int right_first() {
 /// y and choice of all windows.
 template <class T>
 __global__ void __launch_bounds__(tile_threads)
-    pool_kernel(const T* __restrict__ full, const T* __restrict__ bias, bool relu, PoolTiles t,
+    pool_kernel(const T* __restrict__ full, const T* __restrict__ bias, bool relu, PixelTiles t,
                 T* __restrict__ y, std::uint8_t* __restrict__ choice) {
-  using Tile = PoolTile<T>;
+  using Tile = PixelTile<T>;
   constexpr int width = Tile::width;
   GNN_SHARED(typename Tile::Pixels, pixels, [Tile::vectors]);
   GNN_SHARED(T, biases, [tile_pixels<T> / 4 + 1]);
@@ -211,9 +211,9 @@ __global__ void __launch_bounds__(tile_threads)
 /// The gradient of every pixel of the convolution's result: its window's, or 0.
 template <class T>
 __global__ void __launch_bounds__(tile_threads)
-    spread_kernel(const T* __restrict__ dy, const std::uint8_t* __restrict__ choice, PoolTiles t,
+    spread_kernel(const T* __restrict__ dy, const std::uint8_t* __restrict__ choice, PixelTiles t,
                   T* __restrict__ full) {
-  using Tile = PoolTile<T>;
+  using Tile = PixelTile<T>;
   constexpr int width = Tile::width;
   GNN_SHARED(typename Tile::Pixels, pixels, [Tile::vectors]);
   const auto thread = static_cast<int>(threadIdx.x);
@@ -270,7 +270,7 @@ void Conv2dPoolForward::cuda(const Tensor& x, const Tensor& weight, const Tensor
   Conv2dForward::cuda(x, weight, {}, full, parameters.conv);
   dispatch_floating(name, x.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    const PoolTiles tiles(z, tile_pixels<T>);
+    const PixelTiles tiles(z, tile_pixels<T>);
     launch(pool_kernel<T>, dim3(static_cast<unsigned>(tiles.tiles)), dim3(tile_threads), 0, y.device(),
            full.data<T>(), bias.defined() ? bias.data<T>() : nullptr, parameters.relu, tiles,
            y.mutable_data<T>(), choice.defined() ? choice.mutable_data<std::uint8_t>() : nullptr);
@@ -296,7 +296,7 @@ void Conv2dPoolBackward::cuda(const Tensor& x, const Tensor& weight, const Tenso
   Tensor full = convolution_result(z, dy.options());
   dispatch_floating(name, dy.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    const PoolTiles tiles(z, tile_pixels<T>);
+    const PixelTiles tiles(z, tile_pixels<T>);
     launch(spread_kernel<T>, dim3(static_cast<unsigned>(tiles.tiles)), dim3(tile_threads), 0, dy.device(),
            dy.data<T>(), choice.data<std::uint8_t>(), tiles, full.mutable_data<T>());
   });

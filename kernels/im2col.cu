@@ -69,7 +69,8 @@ __device__ __forceinline__ void stage_run(const T* source, std::int64_t count, T
   }
 }
 
-/// Neighbouring threads write neighbouring elements of a row of columns.
+/// Neighbouring threads write neighbouring elements of a row of columns, eight of them a whole sector of 32
+/// bytes: long rows that begin amid a sector are counted from its beginning on.
 template <bool Staged, class T>
 __global__ void __launch_bounds__(elementwise_block)
     im2col_kernel(Im2colSizes z, Im2colTiles tiles, const T* __restrict__ x, T* __restrict__ columns) {
@@ -96,20 +97,24 @@ __global__ void __launch_bounds__(elementwise_block)
       __syncthreads();
       pixels = staged - first * z.w;
     }
-    T* const out = columns + channel * area * z.oh * z.ow + row * z.ow;
-    for_each_pixel(static_cast<int>(channels * area), static_cast<int>(rows * z.ow),
-                   [&](int line, int window) {
-                     const auto place = static_cast<int>(line % area);
-                     const auto ow = static_cast<int>(z.ow);
-                     const auto kernel_w = static_cast<int>(z.kernel_w);
-                     const std::int64_t i = row + window / ow;
-                     const std::int64_t y = i * z.stride_h - z.padding_h + place / kernel_w * z.dilation_h;
-                     const std::int64_t column =
-                         window % ow * z.stride_w - z.padding_w + place % kernel_w * z.dilation_w;
-                     const bool inside = y >= 0 && y < z.h && column >= 0 && column < z.w;
-                     out[line * (z.oh * z.ow) + window] =
-                         inside ? pixels[line / area * (z.h * z.w) + y * z.w + column] : T{0};
-                   });
+    constexpr int sector = 32 / static_cast<int>(sizeof(T));
+    const std::int64_t first = channel * area * z.oh * z.ow + row * z.ow;
+    const auto windows = static_cast<int>(rows * z.ow);
+    const bool shifted = windows >= 8 * sector && (z.oh * z.ow % sector != 0 || first % sector != 0);
+    const int places = shifted ? (windows + 2 * sector - 2) / sector * sector : windows;
+    for_each_pixel(static_cast<int>(channels * area), places, [&](int line, int at) {
+      const std::int64_t begin = first + line * (z.oh * z.ow);
+      const int window = shifted ? at - static_cast<int>(begin % sector) : at;
+      if (window < 0 || window >= windows) return;
+      const auto place = static_cast<int>(line % area);
+      const auto ow = static_cast<int>(z.ow);
+      const auto kernel_w = static_cast<int>(z.kernel_w);
+      const std::int64_t i = row + window / ow;
+      const std::int64_t y = i * z.stride_h - z.padding_h + place / kernel_w * z.dilation_h;
+      const std::int64_t column = window % ow * z.stride_w - z.padding_w + place % kernel_w * z.dilation_w;
+      const bool inside = y >= 0 && y < z.h && column >= 0 && column < z.w;
+      columns[begin + window] = inside ? pixels[line / area * (z.h * z.w) + y * z.w + column] : T{0};
+    });
   }
 }
 

@@ -1,43 +1,71 @@
 #include "gnn/kernels/linear.h"
 
+#include <type_traits>
+
 #include "gnn/kernels/activation.h"
 #include "gnn/kernels/activation_math.h"
 #include "gnn/kernels/gemm_call.h"
-#include "gnn/kernels/launch.cuh"
 #include "gnn/kernels/sum_to.h"
+#include "gnn/kernels/vector.cuh"
 
 namespace gnn::kernels {
 namespace {
 
-/// A block of relu_backward_kernel does `columns` columns, `lanes` rows of them at a time.
-constexpr int columns = 32;
-constexpr int lanes = elementwise_block / columns;
+/// A block of relu_backward_kernel does a warp's vectors of a row, of `lanes` rows at a time.
+constexpr int warp = 32;
+constexpr int lanes = elementwise_block / warp;
 /// Beyond, where its few blocks have much to do each, a mask and a sum that use all of the GPU. A guess: it
 /// was not measured.
 constexpr std::int64_t most_rows = 128 * lanes;
 
-/// dz = dy masked by y, and its sums over rows: dz is read no second time for them.
-template <class T>
+/// dz = dy masked by y, and its sums over rows: dz is read no second time for them. In vectors of N, which
+/// divides `out`; dz is aligned for them.
+template <int N, class T>
 __global__ void __launch_bounds__(elementwise_block)
     relu_backward_kernel(const T* dy, const T* y, std::int64_t rows, std::int64_t out, T* dz, T* dbias) {
-  GNN_SHARED(double, sums, [lanes][columns]);
-  const int lane = static_cast<int>(threadIdx.x) / columns;
-  const int slot = static_cast<int>(threadIdx.x) % columns;
-  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * columns + slot;
-  double sum = 0;
+  GNN_SHARED(double, sums, [N][lanes][warp]);
+  const int lane = static_cast<int>(threadIdx.x) / warp;
+  const int slot = static_cast<int>(threadIdx.x) % warp;
+  const std::int64_t column = (static_cast<std::int64_t>(blockIdx.x) * warp + slot) * N;
+  double sum[N] = {};
   if (column < out) {
     for (std::int64_t row = lane; row < rows; row += lanes) {
       const std::int64_t i = row * out + column;
-      const T value = dy[i] * Relu<T>{}.derivative(y[i]);
-      dz[i] = value;
-      sum += static_cast<double>(value);
+      const Vector<T, N> gradient = load_vector<N>(dy + i, N);
+      const Vector<T, N> result = load_vector<N>(y + i, N);
+      Vector<T, N> masked;
+#pragma unroll
+      for (int k = 0; k < N; ++k) masked[k] = gradient[k] * Relu<T>{}.derivative(result[k]);
+      reinterpret_cast<Vector<T, N>*>(dz)[i / N] = masked;
+#pragma unroll
+      for (int k = 0; k < N; ++k) sum[k] += static_cast<double>(masked[k]);
     }
   }
-  sums[lane][slot] = sum;
+#pragma unroll
+  for (int k = 0; k < N; ++k) sums[k][lane][slot] = sum[k];
   __syncthreads();
-  if (lane != 0 || column >= out) return;
-  for (int other = 1; other < lanes; ++other) sum += sums[other][slot];
-  dbias[column] = static_cast<T>(sum);
+  if (lane >= N || column >= out) return;
+  double total = 0;  // of column `lane` of the vector
+#pragma unroll
+  for (int other = 0; other < lanes; ++other) total += sums[lane][other][slot];
+  dbias[column + lane] = static_cast<T>(total);
+}
+
+/// Vectors of 8 bytes where rows have whole ones: a row that begins amid a sector of 32 bytes costs a warp
+/// half as much more as with single floats. (With 16 bytes there would be too few blocks.)
+template <class T>
+void relu_backward(const Tensor& dy, const Tensor& y, Tensor& dz, Tensor& dbias) {
+  const std::int64_t rows = dy.size(0);
+  const std::int64_t out = dy.size(1);
+  const auto run = [&](auto width) {
+    constexpr int N = width;
+    launch(relu_backward_kernel<N, T>, static_cast<unsigned>((out + N * warp - 1) / (N * warp)),
+           elementwise_block, 0, dy.device(), dy.data<T>(), y.data<T>(), rows, out, dz.mutable_data<T>(),
+           dbias.mutable_data<T>());
+  };
+  constexpr int pair = static_cast<int>(8 / sizeof(T));
+  if (out % pair == 0) return run(std::integral_constant<int, pair>{});
+  run(std::integral_constant<int, 1>{});
 }
 
 }  // namespace
@@ -58,17 +86,12 @@ void LinearBackward::cuda(const Tensor& x, const Tensor& weight, const Tensor& d
   detail::check_linear_backward(dy, y, dbias);
   dispatch_floating(name, dy.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    const Device device = dy.device();
-    const std::int64_t rows = dy.size(0);
-    const std::int64_t out = dy.size(1);
     bool sums_wanted = dbias.defined();
     Tensor dz = dy;
     if (y.defined()) {
       dz = empty_like(dy);
-      if (sums_wanted && rows <= most_rows) {
-        launch(relu_backward_kernel<T>, static_cast<unsigned>((out + columns - 1) / columns),
-               elementwise_block, 0, device, dy.data<T>(), y.data<T>(), rows, out, dz.mutable_data<T>(),
-               dbias.mutable_data<T>());
+      if (sums_wanted && dy.size(0) <= most_rows) {
+        relu_backward<T>(dy, y, dz, dbias);
         sums_wanted = false;
       } else {
         ActivationBackward::cuda(y, dy, dz, Activation::relu, {});

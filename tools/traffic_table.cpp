@@ -1,6 +1,6 @@
 // traffic_table ALLOWED.txt REPORT.json...: prints ptxsim's reports of marked regions as tables. Fails for
 // kernels that move more than they must, unless ALLOWED.txt (kernels/traffic_use.txt, which explains itself)
-// has them.
+// has them, and for bank conflicts that may cost time.
 
 #include <fnmatch.h>
 
@@ -99,10 +99,38 @@ std::vector<Allowance> read_allowances(const char* path) {
   return result;
 }
 
+/// What memory's speed decides about: less is moved in the time that a launch takes.
+constexpr double least_bytes = 64 * 1024;
+
+/// True when no kernel has bank conflicts that may cost time; says so on stderr when not.
+bool check_conflicts(const std::vector<json>& kernels) {
+  constexpr double most_conflicts = 1.05;
+  // A multiprocessor serves a wavefront a cycle, and memory gives it 0.3 (A100) to 0.5 (H100) sectors a
+  // cycle: up to two wavefronts to a sector are served while the sectors come.
+  constexpr double most_wavefronts = 1;
+  bool good = true;
+  for (const json& kernel : kernels) {
+    const json& load = kernel.at("shared_load");
+    const json& store = kernel.at("shared_store");
+    const double wavefronts = number(load, "wavefronts") + number(store, "wavefronts");
+    const double ideal = number(load, "ideal_wavefronts") + number(store, "ideal_wavefronts");
+    const double sectors = number(kernel, "global_bytes_moved") / 32;
+    if (number(kernel, "global_bytes_floor") < least_bytes || wavefronts <= most_conflicts * ideal ||
+        wavefronts <= most_wavefronts * sectors) {
+      continue;
+    }
+    good = false;
+    std::fprintf(stderr, "%s",
+                 fmt::format("traffic_table: {} has {:.2f} times the least wavefronts of shared memory, and "
+                             "{:.2f} for each sector that it moves: bank conflicts cost time\n",
+                             short_name(kernel.at("name")), wavefronts / ideal, wavefronts / sectors)
+                     .c_str());
+  }
+  return good;
+}
+
 /// True when no kernel moves more than it may and every allowance is needed; says so on stderr when not.
 bool check_traffic(const std::vector<json>& kernels, const char* path) {
-  // What memory's speed decides about: less is moved in the time that a launch takes.
-  constexpr double least_bytes = 64 * 1024;
   constexpr double most_over_floor = 1.1;
   std::vector<Allowance> allowances = read_allowances(path);
   bool good = true;
@@ -193,7 +221,8 @@ int main(int argc, char** argv) {
       for (json& kernel : print_report(argv[i])) kernels.push_back(std::move(kernel));
     }
     print_legend();
-    return check_traffic(kernels, argv[1]) ? 0 : 1;
+    const bool traffic = check_traffic(kernels, argv[1]);
+    return check_conflicts(kernels) && traffic ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "traffic_table: %s\n", error.what());
     return 1;

@@ -248,8 +248,8 @@ def _write_picture(
     libgnn.write_training_picture(
         path,
         f"LeNet on {data.name}",
-        subtitle=f"test accuracy {100 * evaluation.accuracy:.2f} %, {options.epochs} epochs, "
-        f"seed {options.seed}, {device}",
+        subtitle=f"test accuracy {100 * evaluation.accuracy:.2f} %, {options.epochs} "
+        f"{'epoch' if options.epochs == 1 else 'epochs'}, seed {options.seed}, {device}",
         train_loss=[epoch.train_loss for epoch in history.epochs],
         validation_loss=[epoch.validation_loss for epoch in history.epochs],
         validation_accuracy=[epoch.validation_accuracy for epoch in history.epochs],

@@ -86,6 +86,7 @@ inline std::vector<OpCase> im2col() {
   add("stride_beyond_kernel", {1, 2, 9, 9}, {.kernel = 2, .stride = 4});
   add("dilation", {1, 3, 11, 12}, {.kernel = 3, .padding = 1, .dilation = {2, 3}});
   add("all", {2, 2, 13, 10}, {.kernel = {3, 2}, .stride = {2, 3}, .padding = {1, 2}, .dilation = {3, 2}});
+  add("odd_lines", {2, 3, 19, 19}, {.kernel = 3});
   add("long_rows", {1, 1, 3, 1023}, {.kernel = 3});
   // On CUDA an image in several pieces, rows that are too long to be staged, many more rows than are read.
   add("pieces", {1, 2, 80, 100}, {.kernel = 3, .padding = 1});

@@ -58,6 +58,9 @@ inline std::vector<OpCase> sum_to() {
   add("all_1023", {1023}, {1});
   add("rows_31", {5, 31}, {5, 1});
   add("rows_1", {1, 33}, {1, 1});
+  add("rows_33", {6, 33}, {6, 1});  // runs that begin amid sectors of memory
+  add("rows_289", {9, 289}, {9, 1});
+  add("channels_14x14", {3, 5, 14, 14}, {5, 1, 1});
   add("columns_31x7", {31, 7}, {7});
   add("columns_2x1023", {2, 1023}, {1023});
   add("columns_1023x3", {1023, 3}, {3});

@@ -11,12 +11,14 @@ fail() {
   exit 1
 }
 
-# kernel NAME KIB RATIO: a kernel of a report that must move KIB and moves RATIO times that.
+# kernel NAME KIB RATIO [WAVEFRONTS IDEAL]: a kernel of a report that must move KIB and moves RATIO times that, with
+# so many wavefronts of loads from shared memory.
 kernel() {
-  local access='{"requests": 8, "sectors": 8, "ideal_sectors": 8}' shared='{"wavefronts": 0, "ideal_wavefronts": 0}'
+  local access='{"requests": 8, "sectors": 8, "ideal_sectors": 8}' none='{"wavefronts": 0, "ideal_wavefronts": 0}'
+  local shared="{\"wavefronts\": ${4:-0}, \"ideal_wavefronts\": ${5:-0}}"
   printf '{"name": "%s", "launches": 1, "blocks": 1, "threads": 32, "active_lanes": 32, "global_load": %s,
     "global_store": %s, "shared_load": %s, "shared_store": %s, "global_bytes_moved": %s, "global_bytes_floor": %s}' \
-    "$1" "$access" "$access" "$shared" "$shared" "$(awk "BEGIN { print $2 * 1024 * $3 }")" "$(($2 * 1024))"
+    "$1" "$access" "$access" "$shared" "$none" "$(awk "BEGIN { print $2 * 1024 * $3 }")" "$(($2 * 1024))"
 }
 
 more=()  # reports beside that of expect
@@ -45,6 +47,12 @@ expect 0 'wide' '1.6  wide<*>  it reads twice' "$good" "$bad"
 expect 1 'may 1.40 times' '1.4  wide<*>  it reads twice' "$bad"
 expect 1 'no kernel needs "narrow"' '1.4  narrow  it reads twice' "$good"
 expect 1 'expected "RATIO PATTERN REASON"' '1.4  narrow' "$good"
+# 100 KiB are 3200 sectors.
+expect 0 'narrow' '' "$(kernel narrow 100 1 3300 3200)"
+expect 0 'narrow' '' "$(kernel narrow 100 1 3100 1000)"
+expect 0 'small' '' "$(kernel small 63 1 9000 3000)"
+expect 1 'narrow has 1.10 times the least wavefronts of shared memory, and 1.09 for each sector' '' \
+  "$(kernel narrow 100 1 3500 3182)"
 expect 1 'wide<float> moves' '' "$bad"
 cp "$work/report.json" "$work/first.json"
 more=("$work/first.json")
