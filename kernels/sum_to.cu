@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
+#include <utility>
 
 #include "gnn/kernels/broadcast.cuh"
 #include "gnn/kernels/sum_to.h"
@@ -40,56 +42,97 @@ struct DeviceStrided {
   std::int64_t stride[max_dims] = {};
 };
 
-/// The terms of a result: runs of neighbours, if they are in x at all. Where these are `length` elements and
-/// begin amid a sector of 32 bytes, they are counted from its beginning on, so that eight lanes read a whole
-/// sector, and with places for a rest of one at the end: `places` in all. What is no term is left out.
+/// The terms of a result that are runs of neighbours in memory. A thread adds a vector of 16 bytes at a time;
+/// a run's first one is where the sector of 32 bytes begins in which the run does, so that no two warps read
+/// a sector. (In views that begin amid a sector they do: the order of the additions is that of the shape
+/// alone.)
 template <class From>
-struct DeviceTerms {
-  static constexpr int sector = 32 / static_cast<int>(sizeof(From));
-  static constexpr std::int64_t worth_shifting = 4 * sector;  // a longer run has few places without a term
+struct Runs {
+  static constexpr int width = vector_width<From>;
+  static constexpr int sector = 2 * width;
 
-  explicit DeviceTerms(const SumLayout& layout)
-      : length(layout.summed.inner_size()),
-        stride(layout.summed.inner_stride()),
-        outer(layout.summed, std::max(layout.summed.dims - 1, 0)) {
-    const auto whole_sectors = [](const Strided& part, int dims) {
-      return std::all_of(part.strides.begin(), part.strides.begin() + dims,
-                         [](std::int64_t step) { return step % sector == 0; });
-    };
-    const bool aligned = length % sector == 0 && whole_sectors(layout.kept, layout.kept.dims) &&
-                         whole_sectors(layout.summed, outer.dims);
-    std::int64_t run = length;
-    shifted = layout.inner_summed && !aligned && length >= worth_shifting;
-    if (shifted) run = (length + 2 * sector - 2) / sector * sector;
-    by_run = FastDivide(std::max<std::int64_t>(run, 1));
-    places = run;
-    for (int d = 0; d < outer.dims; ++d) places *= layout.summed.sizes[static_cast<std::size_t>(d)];
-  }
-
-  /// The term at `place` of the result whose terms begin at x[first], or 0.
-  __device__ __forceinline__ double at(const From* x, std::int64_t first, std::int64_t place) const {
-    std::int64_t element = by_run.split(place);
-    const std::int64_t begin = first + outer.offset(place);
-    if (shifted) {
-      element -= begin % sector;
-      if (element < 0 || element >= length) return 0;
+  explicit Runs(const SumLayout& layout)
+      : elements(layout.kept.count() * layout.summed.count()),
+        length(layout.summed.inner_size()),
+        starts(layout.summed, std::max(layout.summed.dims - 1, 0)) {
+    std::int64_t step = sector;  // runs begin at multiples of it
+    std::int64_t runs = 1;
+    for (const auto& [part, dims] :
+         {std::pair(&layout.kept, layout.kept.dims), {&layout.summed, starts.dims}}) {
+      for (int d = 0; d < dims; ++d) {
+        step = std::gcd(step, part->strides[static_cast<std::size_t>(d)]);
+        if (part == &layout.summed) runs *= part->sizes[static_cast<std::size_t>(d)];
+      }
     }
-    return static_cast<double>(x[begin + element * stride]);
+    const std::int64_t sectors = std::max<std::int64_t>((length + 2 * sector - step - 1) / sector, 1);
+    by_vectors = FastDivide(2 * sectors);
+    count = runs * 2 * sectors;
   }
 
-  std::int64_t places;
-  std::int64_t length, stride;
-  bool shifted;
-  FastDivide by_run;
-  DeviceStrided outer;
+  /// Adds every `step`-th of the vectors [begin, end) of the result whose terms are from x[kept] on.
+  __device__ __forceinline__ void add(const From* x, std::int64_t kept, std::int64_t begin, std::int64_t end,
+                                      int step, double (&sums)[4]) const {
+    for (std::int64_t i = begin; i < end; i += step) {
+      std::int64_t run = i;
+      const std::int64_t vector = by_vectors.split(run);
+      const std::int64_t start = kept + starts.offset(run);
+      const std::int64_t first = vector * width - start % sector;  // of the run's terms
+      if (first + width <= 0 || first >= length) continue;
+      const std::int64_t at = start + first;
+      Vector<From, width> all{};
+      if (at >= 0 && at + width <= elements) {  // with other results' terms beside them
+        all = load_vector<width>(x + at, width);
+      } else {
+#pragma unroll
+        for (int k = 0; k < width; ++k) {
+          if (first + k >= 0 && first + k < length) all[k] = x[at + k];
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < width; ++k) {
+        if (first + k >= 0 && first + k < length) sums[k] += static_cast<double>(all[k]);
+      }
+    }
+  }
+
+  std::int64_t elements;  // of x
+  std::int64_t length;    // of a run
+  DeviceStrided starts;   // of runs
+  FastDivide by_vectors;  // of a run, some before its terms or behind them
+  std::int64_t count;     // vectors of all runs
 };
+
+/// Terms that are anywhere.
+template <class From>
+struct Places {
+  static constexpr int width = 1;
+
+  explicit Places(const SumLayout& layout) : places(layout.summed), count(layout.summed.count()) {}
+
+  __device__ __forceinline__ void add(const From* x, std::int64_t kept, std::int64_t begin, std::int64_t end,
+                                      int step, double (&sums)[4]) const {
+    const From* const source = x + kept;
+    std::int64_t t = begin;
+    for (; t + 3 * step < end; t += 4 * step) {
+#pragma unroll
+      for (int k = 0; k < 4; ++k) sums[k] += static_cast<double>(source[places.offset(t + k * step)]);
+    }
+    for (; t < end; t += step) sums[0] += static_cast<double>(source[places.offset(t)]);
+  }
+
+  DeviceStrided places;
+  std::int64_t count;
+};
+
+template <bool InnerSummed, class From>
+using Terms = std::conditional_t<InnerSummed, Runs<From>, Places<From>>;
 
 /// y[chunk * results + o] = scale * the sum of chunk `blockIdx.y` of the terms of result o. `Lanes` threads
 /// share a result. Where the terms are neighbours in memory (InnerSummed), a result's lanes are neighbouring
 /// threads; else neighbouring threads have neighbouring results.
 template <int Lanes, bool InnerSummed, class From, class To>
 __global__ void __launch_bounds__(block_threads)
-    sum_to_kernel(const From* x, DeviceStrided kept, DeviceTerms<From> terms, std::int64_t results,
+    sum_to_kernel(const From* x, DeviceStrided kept, Terms<InnerSummed, From> terms, std::int64_t results,
                   std::int64_t chunk, double scale, To* y) {
   constexpr int per_block = block_threads / Lanes;
   constexpr int lane_step = InnerSummed ? 1 : per_block;  // in threads
@@ -97,21 +140,13 @@ __global__ void __launch_bounds__(block_threads)
   const int lane = InnerSummed ? thread % Lanes : thread / per_block;
   const int slot = InnerSummed ? thread / Lanes : thread % per_block;
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.y) * chunk;
-  const std::int64_t end = begin + chunk < terms.places ? begin + chunk : terms.places;
+  const std::int64_t end = begin + chunk < terms.count ? begin + chunk : terms.count;
   GNN_SHARED(double, sums, [block_threads]);
 
   for (std::int64_t block = blockIdx.x; block * per_block < results; block += gridDim.x) {
     const std::int64_t result = block * per_block + slot;
     double partial[4] = {};  // four chains of additions instead of one
-    if (result < results) {
-      const std::int64_t first = kept.offset(result);
-      std::int64_t t = begin + lane;
-      for (; t + 3 * Lanes < end; t += 4 * Lanes) {
-#pragma unroll
-        for (int k = 0; k < 4; ++k) partial[k] += terms.at(x, first, t + k * Lanes);
-      }
-      for (; t < end; t += Lanes) partial[0] += terms.at(x, first, t);
-    }
+    if (result < results) terms.add(x, kept.offset(result), begin + lane, end, Lanes, partial);
     sums[thread] = (partial[0] + partial[1]) + (partial[2] + partial[3]);
     __syncthreads();
 #pragma unroll
@@ -132,15 +167,15 @@ void sum_to(const From* x, const SumLayout& layout, double scale, Device device,
 template <int Lanes, bool InnerSummed, class From, class To>
 void launch_sum(const From* x, const SumLayout& layout, double scale, Device device, To* y) {
   constexpr std::int64_t per_block = block_threads / Lanes;
-  constexpr std::int64_t least_chunk = Lanes * terms_per_lane;
+  constexpr std::int64_t least_chunk = Lanes * terms_per_lane / Terms<InnerSummed, From>::width;
   const std::int64_t results = layout.kept.count();
-  const DeviceTerms<From> terms(layout);
+  const Terms<InnerSummed, From> terms(layout);
   const std::int64_t blocks = std::min((results + per_block - 1) / per_block, enough_blocks);
   if (blocks == 0) return;
-  const std::int64_t wanted = std::clamp<std::int64_t>((terms.places + least_chunk - 1) / least_chunk, 1,
+  const std::int64_t chunks = std::clamp<std::int64_t>((terms.count + least_chunk - 1) / least_chunk, 1,
                                                        std::max<std::int64_t>(enough_blocks / blocks, 1));
-  const std::int64_t chunk = std::max<std::int64_t>((terms.places + wanted - 1) / wanted + 31, 32) / 32 * 32;
-  const std::int64_t chunks = std::max<std::int64_t>((terms.places + chunk - 1) / chunk, 1);
+  // An even number: of the halves of sectors that vectors are.
+  const std::int64_t chunk = (terms.count + 2 * chunks - 1) / (2 * chunks) * 2;
   const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks));
   const auto sum = [&](double factor, auto* target) {
     using Target = std::remove_pointer_t<decltype(target)>;

@@ -1,6 +1,7 @@
 #include "cases/sum_to.h"
 
 #include "gnn/core/error.h"
+#include "gnn/layers/views.h"
 #include "support/op_check.h"
 
 namespace gnn::testing {
@@ -36,6 +37,26 @@ TEST(SumTo, LongFloatSumsStayExact) {
   EXPECT_EQ(sum(x, {}).item(), 2e7);
   EXPECT_EQ(sum(x.alias({count / 2, 2}), {2}).to_vector<float>(), (std::vector<float>{1e7, 1e7}));
 }
+
+class SumToView : public DeviceTest {};
+
+// It begins anywhere in a vector of CUDA's loads.
+TEST_P(SumToView, IsSummedAsItsCopyIs) {
+  for (const std::int64_t length : {3, 41, 289}) {
+    const Shape shape{6, 3, length};
+    const Tensor x = to_tensor({shape, random_values(shape.numel(), -1, 1, 5)}, DType::float32, device());
+    for (std::int64_t begin = 1; begin < 5; ++begin) {
+      const Tensor view = slice(x, begin, 6);
+      const Tensor copy = from_values(view.to_vector<float>(), view.shape(), device());
+      for (const Shape& to : {Shape{3, 1}, Shape{6 - begin, 1, 1}, Shape{3, length}, Shape{}}) {
+        EXPECT_EQ(sum(view, to).to_vector<float>(), sum(copy, to).to_vector<float>())
+            << view.shape().to_string() << " to " << to.to_string();
+      }
+    }
+  }
+}
+
+GNN_INSTANTIATE_FOR_DEVICES(SumToView);
 
 TEST(SumTo, Errors) {
   const Tensor x = zeros({2, 3});
