@@ -25,10 +25,10 @@ struct Conv2dPoolParameters {
 // and neither z nor its gradient in memory. Elsewhere it multiplies matrices (conv2d_pool_direct.h says
 // when).
 //
-// float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give; a window is
-// one result of the transforms that conv2d.h speaks of. The order of summation depends on the shapes alone,
-// never on the batch or the number of threads. Each kernel throws ShapeError or DTypeError for tensors that do
-// not fit. Empty batches are fine.
+// float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give; a window
+// is one result of the transforms that conv2d.h speaks of. The order of summation depends on the shapes
+// alone, never on the batch or the number of threads. Each kernel throws ShapeError or DTypeError for tensors
+// that do not fit. Empty batches are fine.
 
 /// In `choice`: no input has a gradient.
 inline constexpr std::uint8_t pool_no_choice = 255;

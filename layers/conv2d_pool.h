@@ -18,8 +18,8 @@ struct Conv2dPoolOptions {
 /// the result is [N, O, OH / 2, OW / 2] or [O, OH / 2, OW / 2], rounded down. chain() and Sequential find
 /// this function by themselves. Throws as conv2d() does, and ShapeError when OH or OW is below 2.
 ///
-/// On the CPU the result is bitwise that of the separate functions. Which of several pixels that are equal but
-/// for rounding gets the gradient is not defined.
+/// On the CPU the result is bitwise that of the separate functions. Which of several pixels that are equal
+/// but for rounding gets the gradient is not defined.
 GNN_API Tensor conv2d_pool(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                            const Conv2dPoolOptions& options = {});
 
