@@ -49,11 +49,11 @@ COLUMNS = (
 )
 LEGEND = (
     "Time: median of the repetitions; spread: half the range. Bytes that must move: inputs once, the output once, and "
-    "backward the cotangent, the inputs again and the gradients; floating-point operations of the definition, backward "
-    "counted as twice forward (convolutions by transforms do fewer, and may be above 100 %). % of roof: the least time at "
-    "the bandwidth of the level that holds the data (private: the cores' own caches; cache: the last level; memory), or "
-    "at peak speed (peak), over the measured time. Warm: calls follow one another; cold: before each, a buffer of twice "
-    "the last-level cache is walked, untimed. libgnn faster than: their time over libgnn's."
+    "backward the cotangent, the inputs again and the gradients; floating-point operations of the definition, "
+    "backward counted as twice forward (convolutions by transforms do fewer, and may be above 100 %). % of roof: the "
+    "least time at the bandwidth of the level that holds the data (private: the cores' own caches; cache: the last "
+    "level; memory), or at peak speed (peak), over the measured time. Warm: calls follow one another; cold: before "
+    "each, a buffer of twice the last-level cache is walked, untimed. libgnn faster than: their time over libgnn's."
 )
 
 
