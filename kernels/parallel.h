@@ -57,18 +57,17 @@ void run_simd(const F& loop, std::int64_t begin, std::int64_t end) {
 bool in_parallel_region();
 
 /// Calls loop(b, e) on consecutive pieces of [0, count), in parallel, compiled for the widest vectors up to
-/// `widest`. The pieces depend on `count` and `grain` only, never on the number of threads, so a loop that
-/// reduces over its piece gives the same result on any number of them. `grain` is the least work, in
-/// iterations, worth a thread of its own (about 10 µs). Loops must not throw.
+/// `widest`. The pieces, equal within one iteration, depend on `count` and `grain` only, never on the number
+/// of threads, so a loop that reduces over its piece gives the same result on any number of them. `grain` is
+/// the least work, in iterations, worth a thread of its own (about 10 µs). Loops must not throw.
 template <Isa widest = Isa::avx512, class F>
 void parallel_for(std::int64_t count, std::int64_t grain, const F& loop) {
   if (count <= 0) return;
   grain = std::max<std::int64_t>(grain, 1);
   const std::int64_t pieces = std::min<std::int64_t>((count + grain - 1) / grain, 64);
-  const std::int64_t piece = (count + pieces - 1) / pieces;
   const auto threads = static_cast<int>(std::min<std::int64_t>(pieces, num_threads()));
   const auto run_piece = [&](std::int64_t p) {
-    run_simd<widest>(loop, std::min(count, p * piece), std::min(count, (p + 1) * piece));
+    run_simd<widest>(loop, count * p / pieces, count * (p + 1) / pieces);
   };
   // Without OpenMP, which allocates a team even for one thread: microseconds for a small tensor. Inside of a
   // caller's own parallel region the team is needed: in it thread_index() is 0.
