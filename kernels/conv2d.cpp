@@ -366,6 +366,10 @@ void Conv2dWeightGradient::cpu(const Tensor& x, const Tensor& dy, Tensor& dweigh
       std::fill_n(dweight.mutable_data<T>(), dweight.numel(), T{0});
       return;
     }
+    if (transforms_suit_weight_gradient(z) &&
+        weight_gradient_by_transforms(z, x.data<T>(), dy.data<T>(), dweight.mutable_data<T>(), x.options())) {
+      return;
+    }
     const Tensor padded = with_padding<T>(z, x);
     weight_gradient<T>(padded_sizes(z), padded.data<T>(), dy.data<T>(), dweight.mutable_data<T>(),
                        x.options());

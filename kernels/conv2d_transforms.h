@@ -2,7 +2,7 @@
 
 #include "gnn/kernels/conv2d.h"
 
-// conv2d and the gradient of its input on the CPU where Winograd's transforms are the better way
+// conv2d and its gradients on the CPU where Winograd's transforms are the better way
 // (conv2d_winograd.h). Not installed.
 
 namespace gnn::kernels {
@@ -20,5 +20,15 @@ bool transforms_suit_input_gradient(const Conv2dSizes& sizes);
 template <class T>
 void input_gradient_by_transforms(const Conv2dSizes& sizes, const T* dy, const T* weight, T* dx,
                                   const TensorOptions& options);
+
+/// True where transforms are the better way to dweight: as for winograd_suits(), with windows of which few
+/// are cut.
+bool transforms_suit_weight_gradient(const Conv2dSizes& sizes);
+
+/// dweight; false where a part of it is not finite, which the caller is then to compute another way. Only
+/// where transforms_suit_weight_gradient().
+template <class T>
+bool weight_gradient_by_transforms(const Conv2dSizes& sizes, const T* x, const T* dy, T* dweight,
+                                   const TensorOptions& options);
 
 }  // namespace gnn::kernels

@@ -19,9 +19,6 @@ namespace {
 
 constexpr int most_rows = 12;  // output channels whose sums are in registers
 constexpr int row_step = 2;
-/// Input channels that are added up at a time. Partial sums of few terms keep the rounding errors small,
-/// which the output's transform enlarges.
-constexpr std::int64_t winograd_depth = 32;
 
 /// The tiles' pixels to products.
 template <class T>

@@ -11,6 +11,9 @@ namespace gnn::kernels {
 
 /// Tiles that are multiplied at a time, at most: each weight that is fetched serves all of them.
 inline constexpr int most_winograd_tiles = 2;
+/// Products that are added up at a time. Partial sums of few terms keep the rounding errors small, which the
+/// transform of the sums enlarges.
+inline constexpr std::int64_t winograd_depth = 32;
 
 /// What the parts of a convolution's transforms take in memory, in elements.
 struct WinogradLayout {

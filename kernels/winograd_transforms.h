@@ -12,6 +12,10 @@
 // They are evaluations of polynomials at r points and at infinity. The points decide what rounding costs: of
 // those tried for r = 5, these have the least error, half that of the usual 0, ±1, ±2.
 //
+// The gradient of w follows from the same products by the transposed transforms, where d's stays what it is:
+//
+//   dw = kernel_gradient(output_gradient(dy) ⊙ input(d))
+//
 // T is the element's type, V a vector of them.
 
 namespace gnn::kernels {
@@ -42,6 +46,20 @@ struct WinogradTransforms<T, 3> {
     y[0] = m[0] + (m[1] + m[2]);
     y[1] = (m[1] - m[2]) + m[3];
   }
+  template <class V>
+  [[gnu::always_inline]] static void output_gradient(const V (&y)[2], V (&m)[4]) {
+    m[0] = y[0];
+    m[1] = y[0] + y[1];
+    m[2] = y[0] - y[1];
+    m[3] = y[1];
+  }
+  template <class V>
+  [[gnu::always_inline]] static void kernel_gradient(const V (&u)[4], V (&w)[3]) {
+    const V even = (u[1] + u[2]) * T(0.5);
+    w[0] = u[0] + even;
+    w[1] = (u[1] - u[2]) * T(0.5);
+    w[2] = even + u[3];
+  }
 };
 
 /// Points 0, ±a, ±b, infinity; a = 2 / 3, b = 3 / 2.
@@ -51,6 +69,8 @@ struct WinogradTransforms<T, 5> {
   static constexpr T b = T(1.5);
   static constexpr T a2 = T(4.0 / 9);
   static constexpr T b2 = T(2.25);
+  static constexpr T scale_a = T(1.0 / (2 * (4.0 / 9) * (4.0 / 9 - 2.25)));
+  static constexpr T scale_b = T(1.0 / (2 * 2.25 * (2.25 - 4.0 / 9)));
 
   template <class V>
   [[gnu::always_inline]] static void input(const V (&d)[6], V (&v)[6]) {
@@ -67,8 +87,6 @@ struct WinogradTransforms<T, 5> {
   }
   template <class V>
   [[gnu::always_inline]] static void kernel(const V (&w)[5], V (&u)[6]) {
-    constexpr T scale_a = T(1.0 / (2 * (4.0 / 9) * (4.0 / 9 - 2.25)));
-    constexpr T scale_b = T(1.0 / (2 * 2.25 * (2.25 - 4.0 / 9)));
     const V even_a = (w[0] + w[2] * a2 + w[4] * (a2 * a2)) * scale_a;
     const V odd_a = (w[1] + w[3] * a2) * (a * scale_a);
     const V even_b = (w[0] + w[2] * b2 + w[4] * (b2 * b2)) * scale_b;
@@ -84,6 +102,27 @@ struct WinogradTransforms<T, 5> {
   [[gnu::always_inline]] static void output(const V (&m)[6], V (&y)[2]) {
     y[0] = (m[0] + (m[1] + m[2])) + (m[3] + m[4]);
     y[1] = (m[5] + (m[1] - m[2]) * a) + (m[3] - m[4]) * b;
+  }
+  template <class V>
+  [[gnu::always_inline]] static void output_gradient(const V (&y)[2], V (&m)[6]) {
+    m[0] = y[0];
+    m[1] = y[0] + y[1] * a;
+    m[2] = y[0] - y[1] * a;
+    m[3] = y[0] + y[1] * b;
+    m[4] = y[0] - y[1] * b;
+    m[5] = y[1];
+  }
+  template <class V>
+  [[gnu::always_inline]] static void kernel_gradient(const V (&u)[6], V (&w)[5]) {
+    const V even_a = (u[1] + u[2]) * scale_a;
+    const V odd_a = (u[1] - u[2]) * (a * scale_a);
+    const V even_b = (u[3] + u[4]) * scale_b;
+    const V odd_b = (u[3] - u[4]) * (b * scale_b);
+    w[0] = u[0] + (even_a + even_b);
+    w[1] = odd_a + odd_b;
+    w[2] = even_a * a2 + even_b * b2;
+    w[3] = odd_a * a2 + odd_b * b2;
+    w[4] = (even_a * (a2 * a2) + even_b * (b2 * b2)) + u[5];
   }
 };
 

@@ -22,10 +22,10 @@ struct Conv2dFunctionOptions {
 ///
 /// On the CPU 3 x 3 and 5 x 5 kernels with stride and dilation 1, and at least 16 input and 8 output channels
 /// to a group, are computed by Winograd's transforms (Lavin and Gray, 2016), with up to 2.25 and 2.8 times
-/// fewer multiplications: results of more than 6 x 6 pixels, and gradients of the input. Root mean square
-/// errors are about 1 and 3 times those of sums of products. A pixel that is larger by many orders of
-/// magnitude drowns its neighbours in the same window of (kernel + 1)² pixels; infinities and NaNs stay where
-/// they are. The result for an image does not depend on the others of its batch.
+/// fewer multiplications: results of more than 6 x 6 pixels, and gradients. Root mean square errors are about
+/// 1 and 3 times those of sums of products (1 and 4 times for the weight's gradient). A pixel that is larger
+/// by many orders of magnitude drowns its neighbours in the same window of (kernel + 1)² pixels; infinities
+/// and NaNs stay where they are. The result for an image does not depend on the others of its batch.
 GNN_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                       const Conv2dFunctionOptions& options = {});
 
