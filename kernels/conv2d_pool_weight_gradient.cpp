@@ -146,10 +146,6 @@ void pool_weight_gradient(const Conv2dPoolSizes& sizes, bool relu, const T* x, c
           to_channels_last(rows, from, image + i * rows.image());
           if (n + i + together < chunk_end) prefetch_run(from + together * z.c * z.h * z.w, z.cg * z.h * z.w);
         }
-        if (n + together < chunk_end) {
-          const T* next = x + ((n + together) * z.c + group * z.cg) * z.h * z.w;
-          for (std::int64_t i = 0; i < z.cg * z.h * z.w; i += 64 / sizeof(T)) __builtin_prefetch(next + i);
-        }
         for (std::int64_t row = 0; row < sizes.pooled.h; row += patches->strip()) {
           const std::int64_t row_count = std::min(patches->strip(), sizes.pooled.h - row);
           patches->copy(image, image_count, row, row_count, copied);
