@@ -41,8 +41,9 @@ void pool_input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::u
 
   parallel_for(z.n * z.groups, 1, [=](std::int64_t begin, std::int64_t end) {
     T* image = images + thread_index() * (rows.image() + image_slack);
-    std::int32_t patches[lists][most_channels];
-    T factors[lists][most_channels];
+    std::int32_t ends[lists];
+    std::int32_t channels[lists * most_channels];
+    T factors[lists * most_channels];
     RowSum items[lists];
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t n = unit / z.groups;
@@ -56,21 +57,22 @@ void pool_input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::u
         for (std::int64_t position = 0; position < sizes.outputs; position += most_positions) {
           const std::int64_t position_count = std::min(most_positions, sizes.outputs - position);
           for (std::int64_t list = 0; list < position_count * 5; ++list) {
-            const std::int64_t p = list / 5;
-            items[list] = {places.patch(position + p, static_cast<int>(list % 5)), list * most_channels, 0};
+            ends[list] = static_cast<std::int32_t>(list * most_channels);
           }
           for (std::int64_t o = first; o < last; ++o) {
             const std::int64_t at = (n * z.o + group * z.og + o) * sizes.outputs + position;
             for (std::int64_t p = 0; p < position_count; ++p) {
-              const std::int64_t list = p * 5 + std::min<int>(choice[at + p], 4);
-              const std::int64_t at_end = items[list].count++;
-              patches[list][at_end] = static_cast<std::int32_t>(o);
-              factors[list][at_end] = dy[at + p];
+              const std::int32_t at_end = ends[p * 5 + std::min<int>(choice[at + p], 4)]++;
+              channels[at_end] = static_cast<std::int32_t>(o);
+              factors[at_end] = dy[at + p];
             }
           }
           std::int64_t item_count = 0;
           for (std::int64_t list = 0; list < position_count * 5; ++list) {
-            if (list % 5 < 4 && items[list].count > 0) items[item_count++] = items[list];
+            const std::int64_t at = list * most_channels;
+            if (list % 5 == 4 || ends[list] == at) continue;
+            items[item_count++] = {places.patch(position + list / 5, static_cast<int>(list % 5)), at,
+                                   ends[list] - at};
           }
           for (const PatchBlock& block : *block_list) {
             sums.run[block.rows - 1][block.vectors - 1]({.target = image + rows.row(block.row) + block.column,
@@ -78,8 +80,8 @@ void pool_input_gradient(const Conv2dPoolSizes& sizes, const T* dy, const std::u
                                                          .source = group_weight + block.offset * z.og,
                                                          .source_stride = block.width,
                                                          .step = block.size(),
-                                                         .places = patches[0],
-                                                         .factors = factors[0],
+                                                         .places = channels,
+                                                         .factors = factors,
                                                          .items = items,
                                                          .item_count = item_count});
           }
