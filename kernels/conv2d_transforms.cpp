@@ -104,8 +104,13 @@ bool transform_sums(const Conv2dSizes& z, const WeightProducts<T>& products, Ten
 bool transforms_suit_input_gradient(const Conv2dSizes& z) {
   // The other way scatters what it computes into dx, and is the slower one even for small images.
   constexpr std::int64_t least_windows = 4;
+  const Conv2dSizes turned = input_gradient_convolution(z);
+  // Without padding dx has windows that lie mostly outside of dy: for a 5 x 5 kernel and a small image they
+  // cost more than transforms save.
+  const std::int64_t windows = ((z.h + 1) / 2) * ((z.w + 1) / 2);
+  const bool too_many = z.kernel == Size2(5) && 3 * windows * 36 > 2 * z.positions * 25;
   return z.stride == Size2(1) && z.dilation == Size2(1) && z.padding.h < z.kernel.h &&
-         z.padding.w < z.kernel.w && winograd_suits(input_gradient_convolution(z), least_windows);
+         z.padding.w < z.kernel.w && !too_many && winograd_suits(turned, least_windows);
 }
 
 template <class T>

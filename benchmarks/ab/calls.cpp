@@ -133,6 +133,7 @@ extern "C" [[gnu::visibility("default")]] int gnn_ab_begin(int threads) {
   add_conv2d_pool("lenet5_conv2", {64, 6, 14, 14}, 16, 5, {.conv = {}, .relu = true});
   add_conv2d_pool("3x3_3_to_64", {32, 3, 32, 32}, 64, 3, {.conv = {.padding = 1}, .relu = true});
   add_conv2d_pool("3x3_64_to_128", {32, 64, 16, 16}, 128, 3, {.conv = {.padding = 1}, .relu = true});
+  add_conv2d("conv2d_lenet_conv2", {64, 20, 12, 12}, 50, 5, {});
   add_conv2d("conv2d_3x3_16_to_16", {32, 16, 32, 32}, 16, 3, {.padding = 1});
   add_conv2d("conv2d_3x3_64_to_64", {32, 64, 16, 16}, 64, 3, {.padding = 1});
   add_conv2d("conv2d_5x5_32_to_32", {32, 32, 16, 16}, 32, 5, {.padding = 2});
