@@ -170,7 +170,7 @@ TEST_P(Conv2dTransforms, WhatIsNotFiniteStaysWhereItIs) {
       const std::vector<float> expected = result_by_sums(c, weight, GetParam(), x);
       const std::vector<float> got = result(c, weight, GetParam(), x).to_vector<float>();
       for (std::size_t i = 0; i < got.size(); ++i) {
-        if (std::isfinite(expected[i])) {
+        if (std::abs(expected[i]) < 1e38F) {  // else sums in another order may overflow, too
           ASSERT_NEAR(got[i] / 1e37F, expected[i] / 1e37F, 1e-4F) << i;
         }
       }
