@@ -54,7 +54,7 @@ template <class T>
 void sum_by_blocks(const Conv2dSizes& z, const WeightProducts<T>& products, const T* x, const T* dy,
                    T* scratches, T* block, Tensor& sums) {
   constexpr std::int64_t most_filters = 48;
-  const std::int64_t pieces = (z.og + most_filters - 1) / most_filters;
+  const std::int64_t pieces = divide_up(z.og, most_filters);
   const std::int64_t all_bands = z.n * products.image_bands();
   T* all_sums = sums.mutable_data<T>();
   for (std::int64_t b = 0; b < all_bands; b += products.block_bands()) {

@@ -148,10 +148,6 @@ const WeightTransforms<T>& weight_transforms(std::int64_t taps) {
   return taps == 3 ? three : five;
 }
 
-std::int64_t divide_up(std::int64_t value, std::int64_t by) {
-  return (value + by - 1) / by;
-}
-
 /// Rows [begin, begin + rows) of an image of `channels` planes, h x w each, with channels innermost; zeros
 /// where it has none.
 template <class T>

@@ -262,10 +262,6 @@ const WinogradKernels<T>& winograd_kernels(int taps) {
   return taps == 3 ? three : five;
 }
 
-std::int64_t divide_up(std::int64_t value, std::int64_t by) {
-  return (value + by - 1) / by;
-}
-
 /// Output channels whose pixels are pooled at a time: 12 KiB of them.
 constexpr std::int64_t most_channels = 48;
 

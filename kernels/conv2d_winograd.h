@@ -15,6 +15,10 @@ inline constexpr int most_winograd_tiles = 2;
 /// transform of the sums enlarges.
 inline constexpr std::int64_t winograd_depth = 32;
 
+inline std::int64_t divide_up(std::int64_t value, std::int64_t by) {
+  return (value + by - 1) / by;
+}
+
 /// What the parts of a convolution's transforms take in memory, in elements.
 struct WinogradLayout {
   int taps;                    ///< r

@@ -58,7 +58,7 @@ struct TransformCase {
     return random_tensor({out, x[1] / options.groups, kernel, kernel}, 2);
   }
 };
-const std::vector<TransformCase> transform_cases{{{9, 20, 12, 12}, 50, {}},
+const std::vector<TransformCase> transform_cases{{{9, 20, 12, 12}, 50, {.padding = 1}},
                                                  {{2, 64, 15, 14}, 64, {.padding = 1}},
                                                  {{31, 17, 12, 11}, 24, {.padding = {1, 2}}},
                                                  {{5, 32, 12, 13}, 48, {.padding = 2, .groups = 2}}};
@@ -170,7 +170,7 @@ TEST_P(Conv2dTransforms, WhatIsNotFiniteStaysWhereItIs) {
       const std::vector<float> expected = result_by_sums(c, weight, GetParam(), x);
       const std::vector<float> got = result(c, weight, GetParam(), x).to_vector<float>();
       for (std::size_t i = 0; i < got.size(); ++i) {
-        if (std::abs(expected[i]) < 1e38F) {  // else sums in another order may overflow, too
+        if (std::isfinite(expected[i])) {
           ASSERT_NEAR(got[i] / 1e37F, expected[i] / 1e37F, 1e-4F) << i;
         }
       }
