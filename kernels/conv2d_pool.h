@@ -25,8 +25,8 @@ struct Conv2dPoolParameters {
 // and neither z nor its gradient in memory. Elsewhere it multiplies matrices (conv2d_pool_direct.h says
 // when).
 //
-// float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give; a window
-// is one result of the transforms that conv2d.h speaks of. The order of summation depends on the shapes
+// float32 and float64. On the CPU y is bitwise what Conv2dForward, ReLU and MaxPool2dForward give; windows
+// are the results of the transforms that conv2d.h speaks of. The order of summation depends on the shapes
 // alone, never on the batch or the number of threads. Each kernel throws ShapeError or DTypeError for tensors
 // that do not fit. Empty batches are fine.
 

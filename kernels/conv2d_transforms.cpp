@@ -107,8 +107,8 @@ bool transforms_suit_input_gradient(const Conv2dSizes& z) {
   const Conv2dSizes turned = input_gradient_convolution(z);
   // Without padding dx has windows that lie mostly outside of dy: for a 5 x 5 kernel and a small image they
   // cost more than transforms save.
-  const std::int64_t windows = ((z.h + 1) / 2) * ((z.w + 1) / 2);
-  const bool too_many = z.kernel == Size2(5) && 3 * windows * 36 > 2 * z.positions * 25;
+  const std::int64_t stacks = divide_up(z.h, 4) * divide_up(z.w, 2);
+  const bool too_many = z.kernel == Size2(5) && 2 * stacks * 48 > z.positions * 25;
   return z.stride == Size2(1) && z.dilation == Size2(1) && z.padding.h < z.kernel.h &&
          z.padding.w < z.kernel.w && !too_many && winograd_suits(turned, least_windows);
 }

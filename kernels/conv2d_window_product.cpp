@@ -42,12 +42,13 @@ void WindowProduct<T>::operator()(std::int64_t group, const WindowTile<T>* tiles
     return;
   }
   T* scratch = scratch_ + thread_index() * scratch_size_;
-  T finite[most_winograd_tiles][max_window_lanes];
+  T finite[most_winograd_stacks][max_window_lanes];
   multiply_windows(layout_, weight_ + group * layout_.weight_size(), tiles, count, scratch, finite);
-  for (int t = 0; t < count; ++t) {
+  for (int t = 0; t < count * layout_.stack; ++t) {
+    const T* const lanes = finite[t / layout_.stack];
     const auto spoilt = [](T lane) { return lane != T{0}; };
-    if (std::any_of(finite[t], finite[t] + window_lanes<T>(), spoilt)) {
-      sums_of_products(tiles[t], finite[t], scratch, chosen_ + thread_index() * result_size_);
+    if (tiles[t].wanted() && std::any_of(lanes, lanes + window_lanes<T>(), spoilt)) {
+      sums_of_products(tiles[t], lanes, scratch, chosen_ + thread_index() * result_size_);
     }
   }
 }

@@ -7,18 +7,23 @@
 
 namespace gnn::kernels {
 
+/// Most tiles of a call.
+inline constexpr int most_window_tiles = most_winograd_stack * most_winograd_stacks;
+
 /// Computes tiles, by sums of products or by Winograd's transforms, with what these need in
-/// memory for one call. The result of a lane depends on what the lane reads and on the convolution's
+/// memory for one call. The result of a lane depends on what its stack reads and on the convolution's
 /// parameters alone: not on the other lanes, the batch or the number of threads.
 template <class T>
 class WindowProduct {
  public:
   explicit WindowProduct(const Conv2dWindows<T>& call);
 
-  /// Tiles that are best computed together, most_winograd_tiles at most.
-  int tiles() const { return winograd_ ? most_winograd_tiles : 1; }
-  /// `count` <= tiles() tiles of a group that differ in panel, pixels, y and choice only. For any thread of a
-  /// parallel_for().
+  /// Windows above each other, a stack, that are computed from what the whole stack reads.
+  int stack() const { return winograd_ ? layout_.stack : 1; }
+  /// Stacks that are best computed together.
+  int stacks() const { return winograd_ ? most_winograd_stacks : 1; }
+  /// `count` <= stacks() stacks of tiles of a group, each from top to bottom, that differ in panel, pixels, y
+  /// and choice only; those not wanted() are left out. For any thread of a parallel_for().
   void operator()(std::int64_t group, const WindowTile<T>* tiles, int count) const;
 
  private:

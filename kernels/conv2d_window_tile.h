@@ -31,6 +31,8 @@ struct WindowTile {
   std::int64_t y_stride;
   std::uint8_t* choice;  ///< as y, one byte per lane; may be nullptr
   std::int64_t choice_stride;
+
+  bool wanted() const { return pixels != nullptr || y != nullptr; }
 };
 
 /// Lanes on this CPU; at most max_window_lanes.
@@ -48,11 +50,8 @@ WindowTile<T> channels_of(const WindowTile<T>& tile, std::int64_t begin, std::in
   t.row_count = end - begin;
   t.weight += begin * t.weight_stride;
   if (t.bias != nullptr) t.bias += begin;
-  if (t.pixels != nullptr) {
-    t.pixels += begin * 4 * window_lanes<T>();
-    return t;
-  }
-  t.y += begin * t.y_stride;
+  if (t.pixels != nullptr) t.pixels += begin * 4 * window_lanes<T>();
+  if (t.y != nullptr) t.y += begin * t.y_stride;
   if (t.choice != nullptr) t.choice += begin * t.choice_stride;
   return t;
 }

@@ -21,11 +21,13 @@ struct Conv2dWindows {
   std::uint8_t* choice;
   TensorOptions options;  ///< x's
 
-  /// What a window is computed from, in pixels.
-  Size2 cover() const {
-    return {(conv.kernel.h - 1) * conv.dilation.h + conv.stride.h + 1,
+  /// What a stack of windows above each other is computed from, in pixels.
+  Size2 cover(std::int64_t stack = 1) const {
+    return {(conv.kernel.h - 1) * conv.dilation.h + (2 * stack - 1) * conv.stride.h + 1,
             (conv.kernel.w - 1) * conv.dilation.w + conv.stride.w + 1};
   }
+  /// Stacks of an image; the windows of the last row of stacks may be fewer.
+  Size2 stacks(std::int64_t stack) const { return {(windows.h + stack - 1) / stack, windows.w}; }
 };
 
 /// True when an image in each lane is the faster way: the batch fills the vectors, as many images fit into

@@ -15,14 +15,18 @@
 namespace gnn::kernels {
 namespace {
 
-/// `lanes` images side by side: [c][row][column][lane], with padding.
+/// `lanes` images side by side: [c][row][column][lane], with padding, and zeros below it for stacks of
+/// windows that are cut.
 struct LaneImages {
   std::int64_t h, w;  // with padding
   std::int64_t lanes;
   Conv2dSizes z;
 
-  LaneImages(const Conv2dSizes& sizes, std::int64_t lane_count)
-      : h(sizes.h + 2 * sizes.padding.h), w(sizes.w + 2 * sizes.padding.w), lanes(lane_count), z(sizes) {}
+  LaneImages(const Conv2dSizes& sizes, std::int64_t lane_count, std::int64_t least_h)
+      : h(std::max(sizes.h + 2 * sizes.padding.h, least_h)),
+        w(sizes.w + 2 * sizes.padding.w),
+        lanes(lane_count),
+        z(sizes) {}
 
   std::int64_t plane() const { return h * w * lanes; }
   std::int64_t size() const { return z.c * plane(); }
@@ -34,7 +38,7 @@ struct LaneImages {
 template <class T>
 void turn_images(const LaneImages& images, const T* x, T* out) {
   const Conv2dSizes& z = images.z;
-  const bool padded = z.padding.h > 0 || z.padding.w > 0;
+  const bool padded = images.h > z.h || images.w > z.w;
   parallel_for<elementwise_isa<T>>(
       images.groups() * z.c, elementwise_grain / images.plane() + 1,
       [=](std::int64_t begin, std::int64_t end) {
@@ -101,7 +105,7 @@ template <class T>
 bool images_fill_lanes(const Conv2dWindows<T>& call) {
   constexpr std::int64_t most_bytes = 512 << 10;
   const Conv2dSizes& z = call.conv;
-  const LaneImages images(z, window_lanes<T>());
+  const LaneImages images(z, window_lanes<T>(), 0);
   const std::int64_t empty_lanes = images.groups() * images.lanes - z.n;
   return empty_lanes * 8 <= z.n && images.size() * static_cast<std::int64_t>(sizeof(T)) <= most_bytes &&
          z.cg * call.cover().area() > 4 * z.og;
@@ -112,7 +116,11 @@ void windows_by_images(const Conv2dWindows<T>& call) {
   const Conv2dSizes z = call.conv;
   const Size2 windows = call.windows;
   const std::int64_t outputs = windows.area();
-  const LaneImages images(z, window_lanes<T>());
+  const WindowProduct<T> product(call);
+  const std::int64_t stack = product.stack();
+  const std::int64_t down = stack * 2 * z.stride.h;  // from stack to stack
+  const Size2 stacks = call.stacks(stack);
+  const LaneImages images(z, window_lanes<T>(), (stacks.h - 1) * down + call.cover(stack).h);
   Tensor image_memory = empty({images.groups(), images.size()}, call.options);
   T* turned = image_memory.mutable_data<T>();
   turn_images(images, call.x, turned);
@@ -129,22 +137,25 @@ void windows_by_images(const Conv2dWindows<T>& call) {
   }
 
   // The results of a block of positions, which wait to be turned, stay in the second-level cache; and there
-  // are blocks enough for all threads.
+  // are blocks enough for all threads. Blocks are whole rows of stacks, or parts of one.
   constexpr std::int64_t scratch_elements = 32768;
   const std::int64_t groups = images.groups() * z.groups;
   const std::int64_t wanted_blocks = (4 * num_threads() + groups - 1) / groups;
-  const std::int64_t block = std::clamp<std::int64_t>(
-      std::min(scratch_elements / (z.og * images.lanes), outputs / wanted_blocks), 1, most_positions);
-  const std::int64_t blocks = (outputs + block - 1) / block;
+  const std::int64_t most = std::clamp<std::int64_t>(
+      std::min(scratch_elements / (z.og * images.lanes), outputs / wanted_blocks), stack, most_positions);
+  const std::int64_t column_blocks = divide_up(windows.w, most / stack);
+  const std::int64_t block_columns = divide_up(windows.w, column_blocks);
+  const std::int64_t block_rows = column_blocks > 1 ? 1 : most / (stack * windows.w);  // of stacks
+  const std::int64_t block = block_rows * stack * block_columns;
+  const std::int64_t blocks = divide_up(stacks.h, block_rows) * column_blocks;
   const std::int64_t scratch_size = z.og * block * images.lanes;
-  const std::int64_t chosen_size = z.og * most_positions * 16;
+  const std::int64_t chosen_size = (z.og + 1) * most_positions * 16;  // turn_bytes() reads whole blocks
   Tensor scratch_memory = empty({num_threads(), scratch_size}, call.options);
   Tensor chosen_memory =
       empty({call.choice == nullptr ? 0 : num_threads(), chosen_size}, {DType::uint8, call.options.device});
   T* scratches = scratch_memory.mutable_data<T>();
   std::uint8_t* chosen_scratches = chosen_memory.mutable_data<std::uint8_t>();
 
-  const WindowProduct<T> product(call);
   WindowTile<T> common{};
   common.weight_stride = z.patch;
   common.row_count = z.og;
@@ -170,33 +181,48 @@ void windows_by_images(const Conv2dWindows<T>& call) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t image_group = unit / blocks / z.groups;
       const std::int64_t group = unit / blocks % z.groups;
-      const std::int64_t first = unit % blocks * block;
-      const std::int64_t count = std::min(block, outputs - first);
+      const std::int64_t row_begin = unit % blocks / column_blocks * block_rows * stack;
+      const std::int64_t row_end = std::min(row_begin + block_rows * stack, windows.h);
+      const std::int64_t column_begin = unit % column_blocks * block_columns;
+      const std::int64_t column_end = std::min(column_begin + block_columns, windows.w);
+      const std::int64_t columns = column_end - column_begin;
       const T* base = turned + image_group * images.size() + group * z.cg * images.plane();
-      WindowTile<T> tiles[most_winograd_tiles];
-      int waiting = 0;
-      for (std::int64_t i = 0; i < count; ++i) {
-        const std::int64_t row = (first + i) / windows.w;
-        const std::int64_t column = (first + i) % windows.w;
-        WindowTile<T>& tile = tiles[waiting++];
-        tile = common;
-        tile.weight = weight + group * z.og * z.patch;
-        tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
-        tile.panel = base + (row * 2 * z.stride.h * images.w + column * 2 * z.stride.w) * images.lanes;
-        tile.y = scratch + i * images.lanes;
-        tile.choice = chosen == nullptr ? nullptr : chosen + i * 16;
-        if (waiting < product.tiles() && i + 1 < count) continue;
-        product(group, tiles, waiting);
-        waiting = 0;
+      WindowTile<T> tiles[most_window_tiles];
+      int waiting = 0;  // stacks
+      for (std::int64_t row = row_begin; row < row_end; row += stack) {
+        for (std::int64_t column = column_begin; column < column_end; ++column) {
+          for (std::int64_t below = 0; below < stack; ++below) {
+            WindowTile<T>& tile = tiles[waiting * stack + below];
+            tile = common;
+            tile.weight = weight + group * z.og * z.patch;
+            tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
+            tile.panel =
+                base + ((row + below) * 2 * z.stride.h * images.w + column * 2 * z.stride.w) * images.lanes;
+            if (row + below >= row_end) continue;  // not wanted
+            const std::int64_t i = (row + below - row_begin) * columns + column - column_begin;
+            tile.y = scratch + i * images.lanes;
+            tile.choice = chosen == nullptr ? nullptr : chosen + i * 16;
+          }
+          if (++waiting < product.stacks() && (row + stack < row_end || column + 1 < column_end)) continue;
+          product(group, tiles, waiting);
+          waiting = 0;
+        }
       }
+      // A run of positions that are neighbours in the result: all rows of the block, or each.
+      const std::int64_t runs = columns == windows.w ? 1 : row_end - row_begin;
+      const std::int64_t run = (row_end - row_begin) / runs * columns;
       const std::int64_t image_count = images.count(image_group);
       const std::int64_t step = z.o * outputs;  // from image to image
-      std::int64_t target = image_group * images.lanes * step + group * z.og * outputs + first;
+      std::int64_t target =
+          image_group * images.lanes * step + group * z.og * outputs + row_begin * windows.w + column_begin;
       for (std::int64_t o = 0; o < z.og; ++o, target += outputs) {
-        transpose_into(scratch + o * block * images.lanes, images.lanes, count, image_count, all_y + target,
-                       step);
-        if (chosen == nullptr) continue;
-        turn_bytes(chosen + o * most_positions * 16, count, image_count, all_choice + target, step);
+        for (std::int64_t r = 0; r < runs; ++r) {
+          const std::int64_t to = target + r * windows.w;
+          transpose_into(scratch + (o * block + r * run) * images.lanes, images.lanes, run, image_count,
+                         all_y + to, step);
+          if (chosen == nullptr) continue;
+          turn_bytes(chosen + (o * most_positions + r * run) * 16, run, image_count, all_choice + to, step);
+        }
       }
     }
   });

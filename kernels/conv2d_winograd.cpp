@@ -9,10 +9,9 @@
 #include "gnn/kernels/vectors.h"
 #include "gnn/kernels/winograd_transforms.h"
 
-// A tile's way through memory: its pixels, transformed, [product][channel][tile][lane]; for one row of
+// A stack's way through memory: its pixels, transformed, [product][channel][stack][lane]; for one row of
 // products and a few output channels, the products' sums over the channels, which the first-level cache
-// holds until they are transformed to a row's two results; and of these, once all rows are there, the four
-// pixels.
+// holds until they are transformed to a row's two results; and of these, once all rows are there, the pixels.
 
 namespace gnn::kernels {
 namespace {
@@ -20,13 +19,21 @@ namespace {
 constexpr int most_rows = 12;  // output channels whose sums are in registers
 constexpr int row_step = 2;
 
-/// The tiles' pixels to products.
+/// Rows of pixels of a stack.
+template <int taps>
+constexpr int stack_rows = 2 * winograd_stack<taps>;
+
+/// Of columns of pixels; those of rows are WinogradTransforms<T, taps>.
+template <class T, int taps>
+using ColumnTransforms = WinogradTransforms<T, taps, stack_rows<taps>>;
+
+/// The stacks' pixels to products.
 template <class T>
 struct InputPart {
   const WindowTile<T>* tiles;
-  int count;
+  int count;  // of stacks
   std::int64_t channels;
-  T* out;  // [product][channel][tile][lane]
+  T* out;  // [product][channel][stack][lane]
   std::int64_t out_stride;
 };
 
@@ -35,7 +42,8 @@ struct TransformInput {
   template <int bytes>
   [[gnu::always_inline]] static void run(const InputPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int size = taps + 1;
+    constexpr int height = taps + stack_rows<taps> - 1;
+    constexpr int width = taps + 1;
     constexpr int lanes = lanes_of<T, bytes>;
     const std::int64_t channel_stride = part.tiles->channel_stride;
     const std::int64_t row_stride = part.tiles->tap_offset[2];
@@ -45,23 +53,23 @@ struct TransformInput {
     for (std::int64_t c = 0; c < part.channels; ++c) {
       const std::int64_t next = c + 1 < part.channels ? channel_stride : 0;  // it lies far away
       for (int t = 0; t < part.count; ++t, out += lanes) {                   // neighbours share pixels
-        const T* pixels = part.tiles[t].panel + c * channel_stride;
-        Vector columns[size][size];  // [column][row]
-        for (int s = 0; s < size; ++s) {
-          Vector d[size];
-          for (int r = 0; r < size; ++r) {
+        const T* pixels = part.tiles[t * winograd_stack<taps>].panel + c * channel_stride;
+        Vector columns[width][height];
+        for (int s = 0; s < width; ++s) {
+          Vector d[height];
+          for (int r = 0; r < height; ++r) {
             const T* pixel = pixels + r * row_stride + s * column_stride;
             d[r] = vector_at<bytes>(pixel);
             __builtin_prefetch(pixel + next);
           }
-          WinogradTransforms<T, taps>::input(d, columns[s]);
+          ColumnTransforms<T, taps>::input(d, columns[s]);
         }
-        for (int r = 0; r < size; ++r) {
-          Vector d[size];
-          Vector v[size];
-          for (int s = 0; s < size; ++s) d[s] = columns[s][r];
+        for (int r = 0; r < height; ++r) {
+          Vector d[width];
+          Vector v[width];
+          for (int s = 0; s < width; ++s) d[s] = columns[s][r];
           WinogradTransforms<T, taps>::input(d, v);
-          for (int s = 0; s < size; ++s) vector_at<bytes>(out + (r * size + s) * out_stride) = v[s];
+          for (int s = 0; s < width; ++s) vector_at<bytes>(out + (r * width + s) * out_stride) = v[s];
         }
       }
     }
@@ -81,20 +89,21 @@ struct TransformFilters {
   template <int bytes>
   [[gnu::always_inline]] static void run(const FilterPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int size = taps + 1;
+    constexpr int height = taps + stack_rows<taps> - 1;
+    constexpr int width = taps + 1;
     constexpr int lanes = lanes_of<T, bytes>;
-    Vector columns[taps][size];
+    Vector columns[taps][height];
     for (int s = 0; s < taps; ++s) {
       Vector w[taps];
       for (int r = 0; r < taps; ++r) w[r] = vector_at<bytes>(part.filters + (r * taps + s) * lanes);
-      WinogradTransforms<T, taps>::kernel(w, columns[s]);
+      ColumnTransforms<T, taps>::kernel(w, columns[s]);
     }
-    for (int r = 0; r < size; ++r) {
+    for (int r = 0; r < height; ++r) {
       Vector w[taps];
-      Vector u[size];
+      Vector u[width];
       for (int s = 0; s < taps; ++s) w[s] = columns[s][r];
       WinogradTransforms<T, taps>::kernel(w, u);
-      for (int s = 0; s < size; ++s) vector_at<bytes>(part.out + (r * size + s) * part.out_stride) = u[s];
+      for (int s = 0; s < width; ++s) vector_at<bytes>(part.out + (r * width + s) * part.out_stride) = u[s];
     }
   }
 };
@@ -108,38 +117,38 @@ struct ProductPart {
   std::int64_t input_stride;
   std::int64_t channels;
   int count;
-  T* sums;  // [product][row][tile][lane]
+  T* sums;  // [product][row][stack][lane]
 };
 
-template <class T, int Rows, int Tiles>
+template <class T, int Rows, int Stacks>
 struct Multiply {
   template <int bytes>
   [[gnu::always_inline]] static void run(const ProductPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
     constexpr int lanes = lanes_of<T, bytes>;
     T* out = part.sums;
-    for (int product = 0; product < part.count; ++product, out += Rows * Tiles * lanes) {
+    for (int product = 0; product < part.count; ++product, out += Rows * Stacks * lanes) {
       const T* weight = part.weight + product * part.weight_stride;
       const T* input = part.input + product * part.input_stride;
       for (std::int64_t begin = 0; begin < part.channels; begin += winograd_depth) {
-        Vector sum[Rows][Tiles] = {};
+        Vector sum[Rows][Stacks] = {};
         const std::int64_t end = std::min(part.channels, begin + winograd_depth);
         for (std::int64_t c = begin; c < end; ++c) {
-          Vector right[Tiles];
+          Vector right[Stacks];
 #pragma GCC unroll 4
-          for (int t = 0; t < Tiles; ++t) right[t] = vector_at<bytes>(input + (c * Tiles + t) * lanes);
+          for (int t = 0; t < Stacks; ++t) right[t] = vector_at<bytes>(input + (c * Stacks + t) * lanes);
 #pragma GCC unroll 16
           for (int i = 0; i < Rows; ++i) {
             const Vector left = weight[i * part.channels + c] - Vector{};  // in every lane
 #pragma GCC unroll 4
-            for (int t = 0; t < Tiles; ++t) sum[i][t] += left * right[t];
+            for (int t = 0; t < Stacks; ++t) sum[i][t] += left * right[t];
           }
         }
 #pragma GCC unroll 16
         for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 4
-          for (int t = 0; t < Tiles; ++t) {
-            Vector& to = vector_at<bytes>(out + (i * Tiles + t) * lanes);
+          for (int t = 0; t < Stacks; ++t) {
+            Vector& to = vector_at<bytes>(out + (i * Stacks + t) * lanes);
             to = begin == 0 ? sum[i][t] : to + sum[i][t];
           }
         }
@@ -153,7 +162,7 @@ template <class T>
 struct RowPart {
   const T* sums;
   std::int64_t stride;   // from product to product
-  std::int64_t vectors;  // channels times tiles
+  std::int64_t vectors;  // channels times stacks
   T* out;
 };
 
@@ -162,29 +171,30 @@ struct TransformRow {
   template <int bytes>
   [[gnu::always_inline]] static void run(const RowPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int size = taps + 1;
+    constexpr int height = taps + stack_rows<taps> - 1;
+    constexpr int width = taps + 1;
     constexpr int lanes = lanes_of<T, bytes>;
     for (std::int64_t i = 0; i < part.vectors; ++i) {
-      Vector m[size];
+      Vector m[width];
       Vector y[2];
-      for (int s = 0; s < size; ++s) m[s] = vector_at<bytes>(part.sums + s * part.stride + i * lanes);
+      for (int s = 0; s < width; ++s) m[s] = vector_at<bytes>(part.sums + s * part.stride + i * lanes);
       WinogradTransforms<T, taps>::output(m, y);
-      T* out = part.out + i * 2 * size * lanes;
+      T* out = part.out + i * 2 * height * lanes;
       vector_at<bytes>(out) = y[0];
-      vector_at<bytes>(out + size * lanes) = y[1];
+      vector_at<bytes>(out + height * lanes) = y[1];
     }
   }
 };
 
-/// The rows' results of some output channels of a tile to the four pixels of its windows.
+/// The rows' results of some output channels of a stack to the pixels of its windows.
 template <class T>
 struct PixelPart {
   const T* rows;  // [result][row][lane]
   std::int64_t stride;
   std::int64_t channels;
-  const T* bias;  // may be nullptr: 0
-  T* z;           // [channel][pixel][lane]
-  T* finite;      // [lane]
+  const T* bias;              // may be nullptr: 0
+  T* z[most_winograd_stack];  // of a window: [channel][pixel][lane]
+  T* finite;                  // [lane]
 };
 
 template <class T, int taps>
@@ -192,20 +202,20 @@ struct TransformPixels {
   template <int bytes>
   [[gnu::always_inline]] static void run(const PixelPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int size = taps + 1;
+    constexpr int height = taps + stack_rows<taps> - 1;
     constexpr int lanes = lanes_of<T, bytes>;
     Vector finite = vector_at<bytes>(part.finite);
     for (std::int64_t i = 0; i < part.channels; ++i) {
       const Vector bias = (part.bias == nullptr ? T{0} : part.bias[i]) - Vector{};
       for (int column = 0; column < 2; ++column) {
-        Vector m[size];
-        Vector y[2];
-        const T* rows = part.rows + i * part.stride + column * size * lanes;
-        for (int r = 0; r < size; ++r) m[r] = vector_at<bytes>(rows + r * lanes);
-        WinogradTransforms<T, taps>::output(m, y);
-        for (int row = 0; row < 2; ++row) {
+        Vector m[height];
+        Vector y[stack_rows<taps>];
+        const T* rows = part.rows + i * part.stride + column * height * lanes;
+        for (int r = 0; r < height; ++r) m[r] = vector_at<bytes>(rows + r * lanes);
+        ColumnTransforms<T, taps>::output(m, y);
+        for (int row = 0; row < stack_rows<taps>; ++row) {
           finite += y[row] * T{0};
-          vector_at<bytes>(part.z + (i * 4 + row * 2 + column) * lanes) = y[row] + bias;
+          vector_at<bytes>(part.z[row / 2] + (i * 4 + row % 2 * 2 + column) * lanes) = y[row] + bias;
         }
       }
     }
@@ -220,7 +230,7 @@ struct WinogradKernels {
   int rows;  // of the largest product
   PartFunction<FilterPart<T>> filters;
   PartFunction<InputPart<T>> input;
-  PartFunction<ProductPart<T>> multiply[most_rows / row_step][most_winograd_tiles];
+  PartFunction<ProductPart<T>> multiply[most_rows / row_step][most_winograd_stacks];
   PartFunction<RowPart<T>> row;
   PartFunction<PixelPart<T>> pixels;
 };
@@ -262,8 +272,8 @@ const WinogradKernels<T>& winograd_kernels(int taps) {
   return taps == 3 ? three : five;
 }
 
-/// Output channels whose pixels are pooled at a time: 12 KiB of them.
-constexpr std::int64_t most_channels = 48;
+/// Windows times output channels that are pooled at a time: 12 KiB of pixels.
+constexpr std::int64_t most_pooled = 48;
 
 }  // namespace
 
@@ -282,6 +292,9 @@ WinogradLayout winograd_layout(const Conv2dSizes& sizes) {
   WinogradLayout w{};
   const std::int64_t lanes = window_lanes<T>();
   w.taps = static_cast<int>(sizes.kernel.h);
+  w.stack = w.taps == 3 ? winograd_stack<3> : winograd_stack<5>;
+  w.height = w.taps + 2 * w.stack - 1;
+  w.width = w.taps + 1;
   w.in_channels = sizes.cg;
   w.out_channels = sizes.og;
   const std::int64_t filters = w.in_channels * w.out_channels;
@@ -291,9 +304,9 @@ WinogradLayout winograd_layout(const Conv2dSizes& sizes) {
   w.weight_stride =
       std::max(divide_up(w.out_channels, row_step) * row_step * w.in_channels, w.weight_blocks * lanes) +
       lanes;
-  w.input_stride = (w.in_channels * most_winograd_tiles + 1) * lanes;
+  w.input_stride = (w.in_channels * most_winograd_stacks + 1) * lanes;
   w.scratch_size =
-      w.products() * w.input_stride + w.out_channels * most_winograd_tiles * 2 * (w.taps + 1) * lanes;
+      w.products() * w.input_stride + w.out_channels * most_winograd_stacks * 2 * w.height * lanes;
   return w;
 }
 
@@ -324,39 +337,49 @@ void multiply_windows(const WinogradLayout& layout, const T* weight, const Windo
                       T* scratch, T (*finite)[max_window_lanes]) {
   const WinogradKernels<T>& kernels = winograd_kernels<T>(layout.taps);
   const std::int64_t lanes = kernels.lanes;
-  const int size = layout.taps + 1;
   T* input = scratch;
   T* rows = scratch + layout.products() * layout.input_stride;
   kernels.input({tiles, count, layout.in_channels, input, layout.input_stride});
 
-  alignas(64) T sums[6 * most_rows * most_winograd_tiles * max_window_lanes];
-  const std::int64_t row_size = 2 * size * lanes;  // for a channel of a tile
+  alignas(64) T sums[6 * most_rows * most_winograd_stacks * max_window_lanes];
+  const std::int64_t row_size = 2 * layout.height * lanes;  // for a channel of a stack
   const std::int64_t steps = divide_up(layout.out_channels, row_step);
   const std::int64_t blocks = divide_up(steps * row_step, kernels.rows);
-  for (int i = 0; i < size; ++i) {
+  for (int i = 0; i < layout.height; ++i) {
+    const int product = i * layout.width;
     for (std::int64_t k = 0; k < blocks; ++k) {  // as equal as possible
       const std::int64_t channel = steps * k / blocks * row_step;
       const std::int64_t block = steps * (k + 1) / blocks * row_step - channel;
       const std::int64_t left = layout.out_channels - channel;
       const std::int64_t vectors = block * count;
       kernels.multiply[block / row_step - 1][count - 1](
-          {weight + i * size * layout.weight_stride + channel * layout.in_channels, layout.weight_stride,
-           input + i * size * layout.input_stride, layout.input_stride, layout.in_channels, size, sums});
+          {weight + product * layout.weight_stride + channel * layout.in_channels, layout.weight_stride,
+           input + product * layout.input_stride, layout.input_stride, layout.in_channels, layout.width,
+           sums});
       kernels.row({sums, vectors * lanes, std::min(block, left) * count,
                    rows + channel * count * row_size + i * lanes});
     }
   }
 
-  alignas(64) T pooled[most_channels * 4 * max_window_lanes];
+  alignas(64) T pooled[most_pooled * 4 * max_window_lanes];
+  const std::int64_t most_channels = most_pooled / layout.stack;
   for (int t = 0; t < count; ++t) {
+    const WindowTile<T>* const stack = tiles + t * layout.stack;
     std::fill_n(finite[t], lanes, T{0});
     for (std::int64_t begin = 0; begin < layout.out_channels; begin += most_channels) {
       const std::int64_t end = std::min(layout.out_channels, begin + most_channels);
-      const WindowTile<T> some = channels_of(tiles[t], begin, end);
-      T* const z = some.pixels == nullptr ? pooled : some.pixels;
-      kernels.pixels(
-          {rows + (begin * count + t) * row_size, count * row_size, end - begin, some.bias, z, finite[t]});
-      if (some.pixels == nullptr) pool_pixels(some, z);
+      PixelPart<T> part{
+          rows + (begin * count + t) * row_size, count * row_size, end - begin, nullptr, {}, finite[t]};
+      WindowTile<T> some[most_winograd_stack];
+      for (int i = 0; i < layout.stack; ++i) {
+        some[i] = channels_of(stack[i], begin, end);
+        part.z[i] = some[i].pixels == nullptr ? pooled + i * most_channels * 4 * lanes : some[i].pixels;
+      }
+      part.bias = some[0].bias;
+      kernels.pixels(part);
+      for (int i = 0; i < layout.stack; ++i) {
+        if (some[i].y != nullptr) pool_pixels(some[i], part.z[i]);
+      }
     }
   }
 }

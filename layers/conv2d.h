@@ -21,11 +21,13 @@ struct Conv2dFunctionOptions {
 /// ValueError for options that make no sense, DTypeError, DeviceError.
 ///
 /// On the CPU 3 x 3 and 5 x 5 kernels with stride and dilation 1, and at least 16 input and 8 output channels
-/// to a group, are computed by Winograd's transforms (Lavin and Gray, 2016), with up to 2.25 and 2.8 times
-/// fewer multiplications: results of more than 6 x 6 pixels, and gradients. Root mean square errors are about
-/// 1 and 3 times those of sums of products (1 and 4 times for the weight's gradient). A pixel that is larger
-/// by many orders of magnitude drowns its neighbours in the same window of (kernel + 1)² pixels; infinities
-/// and NaNs stay where they are. The result for an image does not depend on the others of its batch.
+/// to a group, are computed by Winograd's transforms (Lavin and Gray, 2016), with up to 2.25 and 4.2 times
+/// fewer multiplications: results of more than 6 x 6 pixels, and gradients, except x's through a 5 x 5 kernel
+/// without padding on small images. Root mean square errors are about 1 and 6 times those of sums of products
+/// (1 and 4 times for the weight's gradient); for 5 x 5 up to 1.5e-6 of the results' root mean square. A
+/// pixel that is larger by many orders of magnitude drowns its neighbours in the same window of 4 x 4 pixels,
+/// 8 x 6 for 5 x 5; infinities and NaNs stay where they are. The result for an image does not depend on the
+/// others of its batch.
 GNN_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                       const Conv2dFunctionOptions& options = {});
 

@@ -114,8 +114,13 @@ Tensor to_float64(const Tensor& t) {
   return from_values(std::vector<double>(values.begin(), values.end()), t.shape());
 }
 
+double rms(const std::vector<double>& values) {
+  return rms_difference(std::vector<float>(values.size()), values);
+}
+
 // Against float64: of 3 x 3 kernels as large as those of sums of products (measured: 0.7 to 1.0 times), of 5
-// x 5 kernels three times that (2.4 to 3.0), for any number of channels.
+// x 5 kernels up to six times that (4.7 to 6.3), for any number of channels; relative to the results' rms up
+// to 2.3e-7 and 1.45e-6.
 TEST_P(Conv2dTransforms, RoundAboutAsSumsDo) {
   for (const std::int64_t kernel : {3, 5}) {
     for (const std::int64_t channels : {16, 20, 64, 256}) {
@@ -130,7 +135,8 @@ TEST_P(Conv2dTransforms, RoundAboutAsSumsDo) {
       const double of_sums = rms_difference(result_by_sums(c, weight, GetParam(), from), exact);
       const double of_transforms =
           rms_difference(result(c, weight, GetParam(), from).to_vector<float>(), exact);
-      EXPECT_LT(of_transforms, (kernel == 3 ? 1.2 : 3.5) * of_sums) << kernel << ", channels " << channels;
+      EXPECT_LT(of_transforms, (kernel == 3 ? 1.2 : 6.6) * of_sums) << kernel << ", channels " << channels;
+      EXPECT_LT(of_transforms, (kernel == 3 ? 2.5e-7 : 1.6e-6) * rms(exact)) << kernel << ", " << channels;
       EXPECT_NE(of_transforms, of_sums) << "no transforms for " << channels << " channels";
     }
   }
@@ -255,10 +261,6 @@ const std::vector<TransformCase> weight_cases{{{9, 20, 12, 12}, 50, {}},
                                               {{31, 17, 12, 11}, 24, {.padding = {1, 2}}},
                                               {{3, 130, 30, 44}, 140, {.padding = 1}},
                                               {{1, 16, 7, 200}, 16, {.padding = {4, 0}}}};
-
-double rms(const std::vector<double>& values) {
-  return rms_difference(std::vector<float>(values.size()), values);
-}
 
 TEST(Conv2dWeightTransforms, GiveWhatSumsGive) {
   for (const std::int64_t kernel : {3, 5}) {

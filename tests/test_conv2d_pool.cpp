@@ -33,6 +33,7 @@ const std::vector<Case> sum_cases{{{5, 4, 30, 31}, 6, {.stride = 2, .groups = 2}
 const std::vector<Case> winograd_cases{{{9, 20, 12, 12}, 50, {}},
                                        {{1, 64, 14, 14}, 64, {.padding = 1, .relu = true}},
                                        {{31, 17, 10, 12}, 9, {.padding = {1, 0}}},
+                                       {{16, 16, 15, 24}, 10, {.relu = true}},
                                        {{64, 32, 12, 13}, 24, {.groups = 2, .relu = true}}};
 
 std::vector<Case> all_cases() {

@@ -99,10 +99,10 @@ inline std::vector<OpCase> conv2d_pool() {
   add("image_lanes_one_empty", {31, 4, 9, 12}, 6, 3, {.stride = {2, 1}, .dilation = {1, 2}, .groups = 2});
   add("image_lanes_many_positions", {16, 3, 20, 18}, 2, 5, {.relu = true});
   // Winograd's transforms on the CPU: an image in each lane, or a position; parts of blocks of channels.
-  add("winograd_5x5_image_lanes", {16, 16, 9, 10}, 9, 5);
-  add("winograd_3x3_image_lanes_one_empty", {31, 16, 7, 6}, 13, 3, {.padding = {0, 1}, .relu = true});
-  add("winograd_5x5_positions_in_groups", {3, 34, 8, 9}, 20, 5, {.padding = 1, .groups = 2}, false);
-  add("winograd_3x3_many_channels", {2, 70, 6, 7}, 53, 3, {.padding = 1, .relu = true});
+  add("winograd_5x5_image_lanes", {16, 16, 11, 12}, 9, 5);
+  add("winograd_3x3_image_lanes_one_empty", {31, 16, 9, 8}, 13, 3, {.padding = {0, 1}, .relu = true});
+  add("winograd_5x5_positions_in_groups", {3, 34, 12, 9}, 20, 5, {.padding = 1, .groups = 2}, false);
+  add("winograd_3x3_many_channels", {2, 70, 8, 7}, 53, 3, {.padding = 1, .relu = true});
   // The layers of LeNet, LeNet-5 and of a small network for 32 x 32 pixels (a few images for the tests).
   add("lenet_conv1_3", {3, 1, 28, 28}, 20, 5);
   add("lenet_conv2_3", {3, 20, 12, 12}, 50, 5);
