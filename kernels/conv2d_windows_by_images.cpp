@@ -143,8 +143,8 @@ void windows_by_images(const Conv2dWindows<T>& call) {
   const std::int64_t wanted_blocks = (4 * num_threads() + groups - 1) / groups;
   const std::int64_t most = std::clamp<std::int64_t>(
       std::min(scratch_elements / (z.og * images.lanes), outputs / wanted_blocks), stack, most_positions);
-  const std::int64_t column_blocks = divide_up(windows.w, most / stack);
-  const std::int64_t block_columns = divide_up(windows.w, column_blocks);
+  const std::int64_t block_columns = divide_up(windows.w, divide_up(windows.w, most / stack));
+  const std::int64_t column_blocks = divide_up(windows.w, block_columns);
   const std::int64_t block_rows = column_blocks > 1 ? 1 : most / (stack * windows.w);  // of stacks
   const std::int64_t block = block_rows * stack * block_columns;
   const std::int64_t blocks = divide_up(stacks.h, block_rows) * column_blocks;

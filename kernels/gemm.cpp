@@ -235,12 +235,17 @@ void gemm_cpu(const GemmCall<T>& call) {
       turned ? 1
              : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1,
                                         call.k <= gemm_depth ? shallow_block_panels : block_panels);
-  const std::int64_t groups = (panels + group - 1) / group;
+  std::int64_t groups = (panels + group - 1) / group;
   // Few panels and many rows (a tall product): shorter blocks of rows keep all threads busy.
-  const std::int64_t most_pieces = num_threads() == 1 ? 1 : 2 * num_threads();
+  const std::int64_t threads = num_threads();
+  const std::int64_t most_pieces = threads == 1 ? 1 : 2 * threads;
   const std::int64_t wanted = std::min<std::int64_t>(most_pieces, (rows + 31) / 32);
   const std::int64_t row_pieces =
       std::max(row_blocks, std::min(wanted, (wanted + call.batch * groups - 1) / (call.batch * groups)));
+  // As many units for each thread, as equal as possible: 13 panels are 6 + 7, not 3 + 3 + 3 and 3 + 1.
+  if (call.batch * row_pieces * groups % threads != 0) {
+    groups = std::min(panels, (groups + threads - 1) / threads * threads);
+  }
   const std::int64_t units = call.batch * row_pieces * groups;
   const auto unit_work = static_cast<double>(call.m) * static_cast<double>(call.n) *
                          static_cast<double>(call.k) / static_cast<double>(row_pieces * groups);
@@ -250,18 +255,18 @@ void gemm_cpu(const GemmCall<T>& call) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t index = unit / (row_pieces * groups);
       const std::int64_t piece = unit / groups % row_pieces;
-      const std::int64_t column = unit % groups * group * width;
+      const std::int64_t column = panels * (unit % groups) / groups * width;
+      const std::int64_t column_end = std::min(panels * (unit % groups + 1) / groups * width, columns);
       const std::int64_t row_begin = rows * piece / row_pieces;
       const std::int64_t row_count = rows * (piece + 1) / row_pieces - row_begin;
       GemmCall<T> one = call;
       one.a.data += index * call.a_step;
       one.b.data += index * call.b_step;
       one.c += index * call.c_step;
-      const std::int64_t column_count = std::min(group * width, columns - column);
       if (turned) {
-        multiply_turned_unit(one, row_begin, row_count, column, column_count);
+        multiply_turned_unit(one, row_begin, row_count, column, column_end - column);
       } else {
-        multiply_unit(one, row_begin, row_count, column, column_count);
+        multiply_unit(one, row_begin, row_count, column, column_end - column);
       }
     }
   });
