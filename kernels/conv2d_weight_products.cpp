@@ -27,53 +27,26 @@ struct WindowsPart {
   std::int64_t window_stride;
 };
 
-template <class T, int taps>
-struct OfInput {
-  static constexpr int pixels = taps + 1;
-  template <class V>
-  [[gnu::always_inline]] static void run(const V (&d)[taps + 1], V (&v)[taps + 1]) {
-    WinogradTransforms<T, taps>::input(d, v);
-  }
-};
-
-template <class T, int taps>
-struct OfGradient {
-  static constexpr int pixels = 2;
-  template <class V>
-  [[gnu::always_inline]] static void run(const V (&y)[2], V (&m)[taps + 1]) {
-    WinogradTransforms<T, taps>::output_gradient(y, m);
-  }
-};
-
-template <class T, int taps, class Transform>
+template <class T, class Transform>
 struct TransformWindows {
   template <int bytes>
   [[gnu::always_inline]] static void run(const WindowsPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int size = taps + 1;
-    constexpr int from = Transform::pixels;
+    constexpr int size = Transform::out;
     constexpr int lanes = lanes_of<T, bytes>;
+    const std::int64_t row = part.row;
+    const std::int64_t column = part.column;
     const std::int64_t stride = part.product_stride;
     for (std::int64_t window = 0; window < part.windows; ++window) {
       const T* pixels = part.pixels + window * 2 * part.column;
       for (std::int64_t v = 0; v < part.vectors; ++v, pixels += lanes) {
         T* out = part.out + window * part.window_stride + v / part.panel_vectors * part.panel_stride +
                  v % part.panel_vectors * lanes;
-        Vector columns[from][size];
-        for (int s = 0; s < from; ++s) {
-          Vector d[from];
-          for (int r = 0; r < from; ++r) {
-            d[r] = vector_at<bytes>(pixels + r * part.row + s * part.column);
-          }
-          Transform::run(d, columns[s]);
-        }
-        for (int r = 0; r < size; ++r) {
-          Vector d[from];
-          Vector m[size];
-          for (int s = 0; s < from; ++s) d[s] = columns[s][r];
-          Transform::run(d, m);
-          for (int s = 0; s < size; ++s) vector_at<bytes>(out + (r * size + s) * stride) = m[s];
-        }
+        transform_both_ways<Vector, Transform, Transform>(
+            [=](int r, int s, Vector& pixel)
+                [[gnu::always_inline]] { pixel = vector_at<bytes>(pixels + r * row + s * column); },
+            [=](int r, int s, const Vector& product)
+                [[gnu::always_inline]] { vector_at<bytes>(out + (r * size + s) * stride) = product; });
       }
     }
   }
@@ -93,25 +66,20 @@ struct TransformSums {
   template <int bytes>
   [[gnu::always_inline]] static void run(const FiltersPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int size = taps + 1;
+    using Transform = KernelGradientTransform<T, taps>;
+    constexpr int size = Transform::in;
     constexpr int lanes = lanes_of<T, bytes>;
-    Vector columns[size][taps];
-    for (int s = 0; s < size; ++s) {
-      Vector u[size];
-      for (int r = 0; r < size; ++r) u[r] = vector_at<bytes>(part.sums + (r * size + s) * part.stride);
-      WinogradTransforms<T, taps>::kernel_gradient(u, columns[s]);
-    }
+    const T* const sums = part.sums;
+    const std::int64_t stride = part.stride;
+    T* const filters = part.filters;
     Vector finite = vector_at<bytes>(part.finite);
-    for (int r = 0; r < taps; ++r) {
-      Vector u[size];
-      Vector w[taps];
-      for (int s = 0; s < size; ++s) u[s] = columns[s][r];
-      WinogradTransforms<T, taps>::kernel_gradient(u, w);
-      for (int s = 0; s < taps; ++s) {
-        finite += w[s] * T{0};
-        vector_at<bytes>(part.filters + (r * taps + s) * lanes) = w[s];
-      }
-    }
+    transform_both_ways<Vector, Transform, Transform>(
+        [=](int r, int s, Vector& sum)
+            [[gnu::always_inline]] { sum = vector_at<bytes>(sums + (r * size + s) * stride); },
+        [=, &finite](int r, int s, const Vector& w) [[gnu::always_inline]] {
+          finite += w * T{0};
+          vector_at<bytes>(filters + (r * taps + s) * lanes) = w;
+        });
     vector_at<bytes>(part.finite) = finite;
   }
 };
@@ -135,8 +103,8 @@ WeightTransforms<T> choose() {
     constexpr Isa isa = decltype(constant)::value;
     return WeightTransforms<T>{
         lanes_of<T, vector_bytes<isa>>,
-        function_for<isa, TransformWindows<T, taps, OfInput<T, taps>>, WindowsPart<T>>(),
-        function_for<isa, TransformWindows<T, taps, OfGradient<T, taps>>, WindowsPart<T>>(),
+        function_for<isa, TransformWindows<T, InputTransform<T, taps>>, WindowsPart<T>>(),
+        function_for<isa, TransformWindows<T, OutputGradientTransform<T, taps>>, WindowsPart<T>>(),
         function_for<isa, TransformSums<T, taps>, FiltersPart<T>>()};
   });
 }

@@ -23,10 +23,6 @@ constexpr int row_step = 2;
 template <int taps>
 constexpr int stack_rows = 2 * winograd_stack<taps>;
 
-/// Of columns of pixels; those of rows are WinogradTransforms<T, taps>.
-template <class T, int taps>
-using ColumnTransforms = WinogradTransforms<T, taps, stack_rows<taps>>;
-
 /// The stacks' pixels to products.
 template <class T>
 struct InputPart {
@@ -42,7 +38,6 @@ struct TransformInput {
   template <int bytes>
   [[gnu::always_inline]] static void run(const InputPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int height = taps + stack_rows<taps> - 1;
     constexpr int width = taps + 1;
     constexpr int lanes = lanes_of<T, bytes>;
     const std::int64_t channel_stride = part.tiles->channel_stride;
@@ -54,23 +49,14 @@ struct TransformInput {
       const std::int64_t next = c + 1 < part.channels ? channel_stride : 0;  // it lies far away
       for (int t = 0; t < part.count; ++t, out += lanes) {                   // neighbours share pixels
         const T* pixels = part.tiles[t * winograd_stack<taps>].panel + c * channel_stride;
-        Vector columns[width][height];
-        for (int s = 0; s < width; ++s) {
-          Vector d[height];
-          for (int r = 0; r < height; ++r) {
-            const T* pixel = pixels + r * row_stride + s * column_stride;
-            d[r] = vector_at<bytes>(pixel);
-            __builtin_prefetch(pixel + next);
-          }
-          ColumnTransforms<T, taps>::input(d, columns[s]);
-        }
-        for (int r = 0; r < height; ++r) {
-          Vector d[width];
-          Vector v[width];
-          for (int s = 0; s < width; ++s) d[s] = columns[s][r];
-          WinogradTransforms<T, taps>::input(d, v);
-          for (int s = 0; s < width; ++s) vector_at<bytes>(out + (r * width + s) * out_stride) = v[s];
-        }
+        transform_both_ways<Vector, InputTransform<T, taps, stack_rows<taps>>, InputTransform<T, taps>>(
+            [=](int r, int s, Vector& d) [[gnu::always_inline]] {
+              const T* pixel = pixels + r * row_stride + s * column_stride;
+              d = vector_at<bytes>(pixel);
+              __builtin_prefetch(pixel + next);
+            },
+            [=](int r, int s, const Vector& v)
+                [[gnu::always_inline]] { vector_at<bytes>(out + (r * width + s) * out_stride) = v; });
       }
     }
   }
@@ -89,22 +75,16 @@ struct TransformFilters {
   template <int bytes>
   [[gnu::always_inline]] static void run(const FilterPart<T>& part) {
     using Vector = typename VectorOf<T, bytes>::type;
-    constexpr int height = taps + stack_rows<taps> - 1;
     constexpr int width = taps + 1;
     constexpr int lanes = lanes_of<T, bytes>;
-    Vector columns[taps][height];
-    for (int s = 0; s < taps; ++s) {
-      Vector w[taps];
-      for (int r = 0; r < taps; ++r) w[r] = vector_at<bytes>(part.filters + (r * taps + s) * lanes);
-      ColumnTransforms<T, taps>::kernel(w, columns[s]);
-    }
-    for (int r = 0; r < height; ++r) {
-      Vector w[taps];
-      Vector u[width];
-      for (int s = 0; s < taps; ++s) w[s] = columns[s][r];
-      WinogradTransforms<T, taps>::kernel(w, u);
-      for (int s = 0; s < width; ++s) vector_at<bytes>(part.out + (r * width + s) * part.out_stride) = u[s];
-    }
+    const T* const filters = part.filters;
+    T* const out = part.out;
+    const std::int64_t out_stride = part.out_stride;
+    transform_both_ways<Vector, KernelTransform<T, taps, stack_rows<taps>>, KernelTransform<T, taps>>(
+        [=](int r, int s, Vector& w)
+            [[gnu::always_inline]] { w = vector_at<bytes>(filters + (r * taps + s) * lanes); },
+        [=](int r, int s, const Vector& u)
+            [[gnu::always_inline]] { vector_at<bytes>(out + (r * width + s) * out_stride) = u; });
   }
 };
 
@@ -212,7 +192,7 @@ struct TransformPixels {
         Vector y[stack_rows<taps>];
         const T* rows = part.rows + i * part.stride + column * height * lanes;
         for (int r = 0; r < height; ++r) m[r] = vector_at<bytes>(rows + r * lanes);
-        ColumnTransforms<T, taps>::output(m, y);
+        WinogradTransforms<T, taps, stack_rows<taps>>::output(m, y);
         for (int row = 0; row < stack_rows<taps>; ++row) {
           finite += y[row] * T{0};
           vector_at<bytes>(part.z[row / 2] + (i * 4 + row % 2 * 2 + column) * lanes) = y[row] + bias;

@@ -180,4 +180,65 @@ struct WinogradTransforms<T, 5, 4> {
   }
 };
 
+// One direction of a transform in two dimensions: `in` vectors to `out`.
+
+template <class T, int taps, int outputs = 2>
+struct InputTransform {
+  static constexpr int in = taps + outputs - 1;
+  static constexpr int out = in;
+  template <class V>
+  [[gnu::always_inline]] static void run(const V (&d)[in], V (&v)[out]) {
+    WinogradTransforms<T, taps, outputs>::input(d, v);
+  }
+};
+
+template <class T, int taps, int outputs = 2>
+struct KernelTransform {
+  static constexpr int in = taps;
+  static constexpr int out = taps + outputs - 1;
+  template <class V>
+  [[gnu::always_inline]] static void run(const V (&w)[in], V (&u)[out]) {
+    WinogradTransforms<T, taps, outputs>::kernel(w, u);
+  }
+};
+
+template <class T, int taps, int outputs = 2>
+struct OutputGradientTransform {
+  static constexpr int in = outputs;
+  static constexpr int out = taps + outputs - 1;
+  template <class V>
+  [[gnu::always_inline]] static void run(const V (&y)[in], V (&m)[out]) {
+    WinogradTransforms<T, taps, outputs>::output_gradient(y, m);
+  }
+};
+
+template <class T, int taps, int outputs = 2>
+struct KernelGradientTransform {
+  static constexpr int in = taps + outputs - 1;
+  static constexpr int out = taps;
+  template <class V>
+  [[gnu::always_inline]] static void run(const V (&u)[in], V (&w)[out]) {
+    WinogradTransforms<T, taps, outputs>::kernel_gradient(u, w);
+  }
+};
+
+/// store(r, s, result) for all results of a transform in two dimensions, by `Columns` of columns and by
+/// `Rows` of rows, of what load(r, s, V&) sets.
+template <class V, class Columns, class Rows, class Load, class Store>
+[[gnu::always_inline]] inline void transform_both_ways(Load load, Store store) {
+  V columns[Rows::in][Columns::out];
+  for (int s = 0; s < Rows::in; ++s) {
+    V from[Columns::in];
+    for (int r = 0; r < Columns::in; ++r) load(r, s, from[r]);
+    Columns::run(from, columns[s]);
+  }
+  for (int r = 0; r < Columns::out; ++r) {
+    V from[Rows::in];
+    V to[Rows::out];
+    for (int s = 0; s < Rows::in; ++s) from[s] = columns[s][r];
+    Rows::run(from, to);
+    for (int s = 0; s < Rows::out; ++s) store(r, s, to[s]);
+  }
+}
+
 }  // namespace gnn::kernels
