@@ -16,8 +16,8 @@ struct ChannelTerms {
 
 constexpr int term_lanes = 16;
 
-/// The terms of `term_lanes` positions from `p` on, all of which have a choice. A loop of fixed length: one
-/// over all positions is vectorised for 64 bytes of choices at a time, which few images have.
+/// The terms of `term_lanes` positions from `p` on, as if all had a choice. A loop of fixed length: one over
+/// all positions is vectorised for 64 bytes of choices at a time, which few images have.
 template <class T>
 [[gnu::always_inline]] inline void collect_lanes(const T* __restrict dy,
                                                  const std::uint8_t* __restrict choice,
@@ -44,24 +44,30 @@ template <class T>
     RowSum& item = terms.items[o];
     std::int32_t* to = terms.places + item.first + item.count;
     T* factors = terms.factors + item.first + item.count;
-    const std::int64_t from = o * plane;
+    const T* const gradients = dy + o * plane;
+    const std::uint8_t* const choices = choice + o * plane;
+    const auto collect = [&](std::int64_t p) [[gnu::always_inline]] {
+      collect_lanes(gradients + p, choices + p, places, p, image, to + p, factors + p);
+    };
+    std::int64_t p = 0;
+    for (; p + term_lanes <= outputs; p += term_lanes) collect(p);
+    if (p < outputs && outputs >= term_lanes) {  // the last ones, some of them for the second time
+      collect(outputs - term_lanes);
+      p = outputs;
+    }
+    for (; p < outputs; ++p) {
+      to[p] = image + places.patch(p, choices[p]);
+      factors[p] = gradients[p];
+    }
     if (!relu) {  // there is a choice for every position
-      std::int64_t p = 0;
-      for (; p + term_lanes <= outputs; p += term_lanes) {
-        collect_lanes(dy + from + p, choice + from + p, places, p, image, to + p, factors + p);
-      }
-      for (; p < outputs; ++p) {
-        to[p] = image + places.patch(p, choice[from + p]);
-        factors[p] = dy[from + p];
-      }
       item.count += outputs;
       continue;
     }
     std::int64_t end = 0;  // nothing branches on choices, which are unpredictable
-    for (std::int64_t p = 0; p < outputs; ++p) {
-      to[end] = image + places.patch(p, choice[from + p]);
-      factors[end] = dy[from + p];
-      end += choice[from + p] != pool_no_choice;
+    for (p = 0; p < outputs; ++p) {
+      to[end] = to[p];
+      factors[end] = factors[p];
+      end += choices[p] != pool_no_choice;
     }
     item.count += end;
   }
