@@ -137,17 +137,19 @@ void windows_by_images(const Conv2dWindows<T>& call) {
   }
 
   // The results of a block of positions, which wait to be turned, stay in the second-level cache; and there
-  // are blocks enough for all threads. Blocks are whole rows of stacks, or parts of one.
+  // are blocks enough for all threads. Blocks are whole rows of stacks, or parts of one; without stacks all
+  // positions are one row.
   constexpr std::int64_t scratch_elements = 32768;
   const std::int64_t groups = images.groups() * z.groups;
   const std::int64_t wanted_blocks = (4 * num_threads() + groups - 1) / groups;
   const std::int64_t most = std::clamp<std::int64_t>(
       std::min(scratch_elements / (z.og * images.lanes), outputs / wanted_blocks), stack, most_positions);
-  const std::int64_t block_columns = divide_up(windows.w, divide_up(windows.w, most / stack));
-  const std::int64_t column_blocks = divide_up(windows.w, block_columns);
-  const std::int64_t block_rows = column_blocks > 1 ? 1 : most / (stack * windows.w);  // of stacks
-  const std::int64_t block = block_rows * stack * block_columns;
-  const std::int64_t blocks = divide_up(stacks.h, block_rows) * column_blocks;
+  const Size2 grid = stack == 1 ? Size2(1, outputs) : windows;
+  const std::int64_t block_columns = std::min(grid.w, most / stack);
+  const std::int64_t column_blocks = divide_up(grid.w, block_columns);
+  const std::int64_t block_rows = column_blocks > 1 ? stack : most / (stack * grid.w) * stack;
+  const std::int64_t block = block_rows * block_columns;
+  const std::int64_t blocks = divide_up(grid.h, block_rows) * column_blocks;
   const std::int64_t scratch_size = z.og * block * images.lanes;
   const std::int64_t chosen_size = (z.og + 1) * most_positions * 16;  // turn_bytes() reads whole blocks
   Tensor scratch_memory = empty({num_threads(), scratch_size}, call.options);
@@ -181,10 +183,10 @@ void windows_by_images(const Conv2dWindows<T>& call) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t image_group = unit / blocks / z.groups;
       const std::int64_t group = unit / blocks % z.groups;
-      const std::int64_t row_begin = unit % blocks / column_blocks * block_rows * stack;
-      const std::int64_t row_end = std::min(row_begin + block_rows * stack, windows.h);
+      const std::int64_t row_begin = unit % blocks / column_blocks * block_rows;
+      const std::int64_t row_end = std::min(row_begin + block_rows, grid.h);
       const std::int64_t column_begin = unit % column_blocks * block_columns;
-      const std::int64_t column_end = std::min(column_begin + block_columns, windows.w);
+      const std::int64_t column_end = std::min(column_begin + block_columns, grid.w);
       const std::int64_t columns = column_end - column_begin;
       const T* base = turned + image_group * images.size() + group * z.cg * images.plane();
       WindowTile<T> tiles[most_window_tiles];
@@ -196,8 +198,10 @@ void windows_by_images(const Conv2dWindows<T>& call) {
             tile = common;
             tile.weight = weight + group * z.og * z.patch;
             tile.bias = bias == nullptr ? nullptr : bias + group * z.og;
-            tile.panel =
-                base + ((row + below) * 2 * z.stride.h * images.w + column * 2 * z.stride.w) * images.lanes;
+            const std::int64_t window = (row + below) * grid.w + column;
+            tile.panel = base + (window / windows.w * 2 * z.stride.h * images.w +
+                                 window % windows.w * 2 * z.stride.w) *
+                                    images.lanes;
             if (row + below >= row_end) continue;  // not wanted
             const std::int64_t i = (row + below - row_begin) * columns + column - column_begin;
             tile.y = scratch + i * images.lanes;
@@ -209,15 +213,15 @@ void windows_by_images(const Conv2dWindows<T>& call) {
         }
       }
       // A run of positions that are neighbours in the result: all rows of the block, or each.
-      const std::int64_t runs = columns == windows.w ? 1 : row_end - row_begin;
+      const std::int64_t runs = columns == grid.w ? 1 : row_end - row_begin;
       const std::int64_t run = (row_end - row_begin) / runs * columns;
       const std::int64_t image_count = images.count(image_group);
       const std::int64_t step = z.o * outputs;  // from image to image
       std::int64_t target =
-          image_group * images.lanes * step + group * z.og * outputs + row_begin * windows.w + column_begin;
+          image_group * images.lanes * step + group * z.og * outputs + row_begin * grid.w + column_begin;
       for (std::int64_t o = 0; o < z.og; ++o, target += outputs) {
         for (std::int64_t r = 0; r < runs; ++r) {
-          const std::int64_t to = target + r * windows.w;
+          const std::int64_t to = target + r * grid.w;
           transpose_into(scratch + (o * block + r * run) * images.lanes, images.lanes, run, image_count,
                          all_y + to, step);
           if (chosen == nullptr) continue;
