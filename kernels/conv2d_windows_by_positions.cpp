@@ -87,8 +87,8 @@ template <class OffsetOf>
     const std::int64_t offset = offset_of(position / width, position % width);
     position += length;
     if (offset < 0) continue;
-    Piece* const last = pieces + count - 1;
-    if (count > 0 && last->lane + last->length == lane && last->offset + last->length == offset) {
+    Piece* const last = count > 0 ? pieces + count - 1 : nullptr;
+    if (last != nullptr && last->lane + last->length == lane && last->offset + last->length == offset) {
       last->length += length;
     } else {
       pieces[count++] = {lane, offset, length};

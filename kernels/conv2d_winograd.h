@@ -5,8 +5,8 @@
 
 // The tiles of conv2d_window_tile.h by Winograd's transforms (winograd_transforms.h): F(2 x 2, 3 x 3), 16
 // products per pair of channels in place of 36 for the four pixels of a window; and F(4 x 2, 5 x 5), 48 in
-// place of 200 for two windows above each other, a stack. For 3 x 3 such stacks would be 1.03 to 1.15 times
-// as fast, slower for a few small images, and would round 1.8 times as much. Not installed.
+// place of 200 for two windows above each other, a stack. For 3 x 3 such stacks gained little, lost for a few
+// small images, and rounded worse. Not installed.
 
 namespace gnn::kernels {
 

@@ -121,7 +121,7 @@ double rms(const std::vector<double>& values) {
 // Against float64: of 3 x 3 kernels as large as those of sums of products (measured: 0.7 to 1.0 times), of 5
 // x 5 kernels up to six times that (4.7 to 6.3), for any number of channels; relative to the results' rms up
 // to 2.3e-7 and 1.45e-6.
-TEST_P(Conv2dTransforms, RoundAboutAsSumsDo) {
+TEST_P(Conv2dTransforms, RoundNotMuchWorseThanSums) {
   for (const std::int64_t kernel : {3, 5}) {
     for (const std::int64_t channels : {16, 20, 64, 256}) {
       const bool forward = GetParam() == Direction::forward;
