@@ -341,8 +341,8 @@ void Conv2dInputGradient::cpu(const Tensor& dy, const Tensor& weight, Tensor& dx
       std::fill_n(dx.mutable_data<T>(), dx.numel(), T{0});
       return;
     }
-    if (transforms_suit_input_gradient(z)) {
-      input_gradient_by_transforms(z, dy.data<T>(), weight.data<T>(), dx.mutable_data<T>(), dx.options());
+    if (convolution_suits_input_gradient(z)) {
+      input_gradient_by_convolution(z, dy.data<T>(), weight.data<T>(), dx.mutable_data<T>(), dx.options());
       return;
     }
     if (!has_padding(z)) {

@@ -101,16 +101,21 @@ bool transform_sums(const Conv2dSizes& z, const WeightProducts<T>& products, Ten
 
 }  // namespace
 
-bool transforms_suit_input_gradient(const Conv2dSizes& z) {
-  // The other way scatters what it computes into dx, and is the slower one even for small images.
-  constexpr std::int64_t least_windows = 4;
+bool convolution_suits_input_gradient(const Conv2dSizes& z) {
+  const bool possible =
+      z.stride == Size2(1) && z.dilation == Size2(1) && z.padding.h < z.kernel.h && z.padding.w < z.kernel.w;
+  if (!possible) return false;
   const Conv2dSizes turned = input_gradient_convolution(z);
-  // Without padding dx has windows that lie mostly outside of dy: for a 5 x 5 kernel and a small image they
-  // cost more than transforms save.
+  // The other way scatters what it computes into dx. Where dy has few channels that costs more than the
+  // sums do; and more than transforms do, even for small images. But without padding some of dx's windows lie
+  // mostly outside of dy, and on a small image these are many.
+  const std::int64_t windows = divide_up(z.h, 2) * divide_up(z.w, 2);
+  const bool few_channels = std::min(z.kernel.h, z.kernel.w) >= 3 && 2 * z.og <= z.cg;
+  if (few_channels && 8 * windows <= 3 * z.positions && windows_have_offsets(turned)) return true;
+  constexpr std::int64_t least_windows = 4;
   const std::int64_t stacks = divide_up(z.h, 4) * divide_up(z.w, 2);
   const bool too_many = z.kernel == Size2(5) && 2 * stacks * 48 > z.positions * 25;
-  return z.stride == Size2(1) && z.dilation == Size2(1) && z.padding.h < z.kernel.h &&
-         z.padding.w < z.kernel.w && !too_many && winograd_suits(turned, least_windows);
+  return !too_many && winograd_suits(turned, least_windows);
 }
 
 template <class T>
@@ -129,8 +134,8 @@ void forward_by_transforms(const Conv2dSizes& z, const T* x, const T* weight, co
 }
 
 template <class T>
-void input_gradient_by_transforms(const Conv2dSizes& z, const T* dy, const T* weight, T* dx,
-                                  const TensorOptions& options) {
+void input_gradient_by_convolution(const Conv2dSizes& z, const T* dy, const T* weight, T* dx,
+                                   const TensorOptions& options) {
   // [group][c][o][tap in reverse], some channels at a time, whose filters are neighbours.
   constexpr std::int64_t block = 16;
   Tensor turned = empty({z.c, z.og, z.kernel.h, z.kernel.w}, options);
@@ -193,10 +198,10 @@ template void forward_by_transforms(const Conv2dSizes&, const float*, const floa
                                     const TensorOptions&);
 template void forward_by_transforms(const Conv2dSizes&, const double*, const double*, const double*, double*,
                                     const TensorOptions&);
-template void input_gradient_by_transforms(const Conv2dSizes&, const float*, const float*, float*,
-                                           const TensorOptions&);
-template void input_gradient_by_transforms(const Conv2dSizes&, const double*, const double*, double*,
-                                           const TensorOptions&);
+template void input_gradient_by_convolution(const Conv2dSizes&, const float*, const float*, float*,
+                                            const TensorOptions&);
+template void input_gradient_by_convolution(const Conv2dSizes&, const double*, const double*, double*,
+                                            const TensorOptions&);
 template bool weight_gradient_by_transforms(const Conv2dSizes&, const float*, const float*, float*,
                                             const TensorOptions&);
 template bool weight_gradient_by_transforms(const Conv2dSizes&, const double*, const double*, double*,

@@ -2,8 +2,8 @@
 
 #include "gnn/kernels/conv2d.h"
 
-// conv2d and its gradients on the CPU where Winograd's transforms are the better way
-// (conv2d_winograd.h). Not installed.
+// conv2d and its gradients on the CPU where Winograd's transforms (conv2d_winograd.h), or for dx sums by
+// windows (conv2d_windows.h), are the better way. Not installed.
 
 namespace gnn::kernels {
 
@@ -13,13 +13,13 @@ void forward_by_transforms(const Conv2dSizes& sizes, const T* x, const T* weight
                            const TensorOptions& options);
 
 /// True where a convolution of dy gives dx (the stride and the dilation are 1, and the padding is smaller
-/// than the kernel), which suits transforms.
-bool transforms_suit_input_gradient(const Conv2dSizes& sizes);
+/// than the kernel) and is the better way: it suits transforms, or dy has few channels.
+bool convolution_suits_input_gradient(const Conv2dSizes& sizes);
 
-/// dx. Only where transforms_suit_input_gradient().
+/// dx. Only where convolution_suits_input_gradient().
 template <class T>
-void input_gradient_by_transforms(const Conv2dSizes& sizes, const T* dy, const T* weight, T* dx,
-                                  const TensorOptions& options);
+void input_gradient_by_convolution(const Conv2dSizes& sizes, const T* dy, const T* weight, T* dx,
+                                   const TensorOptions& options);
 
 /// True where transforms are the better way to dweight: as for winograd_suits(), with windows of which few
 /// are cut.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include "gnn/kernels/conv2d.h"
 
 // Convolutions on the CPU by windows of 2 x 2 pixels of their result, which are pooled (conv2d_pool) or
@@ -29,6 +31,13 @@ struct Conv2dWindows {
   /// Stacks of an image; the windows of the last row of stacks may be fewer.
   Size2 stacks(std::int64_t stack) const { return {(windows.h + stack - 1) / stack, windows.w}; }
 };
+
+/// True where offsets in a channel of an image fit into 32 bits: with its padding, and with the zeros beyond
+/// it where the last windows or stacks are cut.
+inline bool windows_have_offsets(const Conv2dSizes& z) {
+  return (z.h + 2 * z.padding.h + 4 * z.stride.h) * (z.w + 2 * z.padding.w + 4 * z.stride.w) <=
+         std::numeric_limits<std::int32_t>::max();
+}
 
 /// True when an image in each lane is the faster way: the batch fills the vectors, as many images fit into
 /// the second-level cache, and to turn a position's results (about four times the work per element) costs

@@ -1,8 +1,8 @@
 #include "gnn/kernels/conv2d_winograd.h"
 
 #include <algorithm>
-#include <limits>
 
+#include "gnn/kernels/conv2d_windows.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/isa_function.h"
 #include "gnn/kernels/transpose_tile.h"
@@ -258,13 +258,11 @@ constexpr std::int64_t most_pooled = 48;
 }  // namespace
 
 bool winograd_suits(const Conv2dSizes& z, std::int64_t least_windows) {
-  // Offsets in an image are 32 bits wide.
-  constexpr std::int64_t most_pixels = std::numeric_limits<std::int32_t>::max();
-  const std::int64_t pixels = (z.h + 2 * z.padding.h + 1) * (z.w + 2 * z.padding.w + 2);
   const std::int64_t windows = ((z.oh + 1) / 2) * ((z.ow + 1) / 2);
-  return pixels <= most_pixels && windows >= least_windows && std::min(z.oh, z.ow) > 1 &&
+  const std::int64_t least_channels = z.kernel == Size2(3) ? 16 : 6;  // measured
+  return windows_have_offsets(z) && windows >= least_windows && std::min(z.oh, z.ow) > 1 &&
          (z.kernel == Size2(3) || z.kernel == Size2(5)) && z.stride == Size2(1) && z.dilation == Size2(1) &&
-         z.cg >= 16 && z.og >= 8;
+         z.cg >= least_channels && z.og >= 8;
 }
 
 template <class T>

@@ -41,12 +41,11 @@ struct WinogradLayout {
 };
 
 /// True where transforms are the better way: 3 x 3 or 5 x 5 kernels that move by one pixel; and channels
-/// enough to pay for the transforms of the input (by output channels) and of the output (by input channels).
-/// An image of at least `least_windows` windows pays for the transform of the weight by itself: which way is
-/// taken must not depend on the batch, as its results must not.
-/// From 16 input channels on 3 x 3 also rounds no worse than sums do, and 5 x 5 five to six times as much,
-/// relative to the largest of the pixels that a stack is computed from; with fewer channels the sums, being
-/// short, are better (test_conv2d measures it).
+/// enough to pay for the transforms of the input (8 output channels) and of the output (16 input channels for
+/// 3 x 3, 6 for 5 x 5, which saves more). An image of at least `least_windows` windows pays for the transform
+/// of the weight by itself: which way is taken must not depend on the batch, as its results must not. 3 x 3
+/// rounds no worse than sums do, and 5 x 5 four to six times as much, relative to the largest of the pixels
+/// that a stack is computed from (test_conv2d measures it).
 bool winograd_suits(const Conv2dSizes& sizes, std::int64_t least_windows = 16);
 
 template <class T>

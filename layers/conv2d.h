@@ -20,10 +20,11 @@ struct Conv2dFunctionOptions {
 /// computed. Throws ShapeError for tensors that do not fit and a kernel larger than the padded image,
 /// ValueError for options that make no sense, DTypeError, DeviceError.
 ///
-/// On the CPU 3 x 3 and 5 x 5 kernels with stride and dilation 1, and at least 16 input and 8 output channels
-/// to a group, are computed by Winograd's transforms (Lavin and Gray, 2016), with up to 2.25 and 4.2 times
-/// fewer multiplications: results of more than 6 x 6 pixels, and gradients, except x's through a 5 x 5 kernel
-/// without padding on small images. Root mean square errors are about 1 and 6 times those of sums of products
+/// On the CPU 3 x 3 and 5 x 5 kernels with stride and dilation 1, and at least 8 output and 16 input channels
+/// to a group (6 for 5 x 5, except for the weight's gradient), are computed by Winograd's transforms (Lavin
+/// and Gray, 2016), with up to 2.25 and 4.2 times fewer multiplications: results of more than 6 x 6 pixels,
+/// and gradients, except x's through a 5 x 5 kernel without padding on small images. For x's gradient input
+/// and output change places. Root mean square errors are about 1 and 6 times those of sums of products
 /// (1 and 4 times for the weight's gradient); for 5 x 5 up to 1.5e-6 of the results' root mean square. A
 /// pixel that is larger by many orders of magnitude drowns its neighbours in the same window of 4 x 4 pixels,
 /// 8 x 6 for 5 x 5; infinities and NaNs stay where they are. The result for an image does not depend on the

@@ -23,17 +23,19 @@ struct Case {
   Conv2dPoolOptions options;
 };
 
-// The CPU takes sums of products for these, Winograd's transforms for the next, with kernels of 3 x 3 and 5 x
-// 5.
+// The CPU takes sums of products for these, Winograd's transforms for the next, with kernels of 5 x 5 and,
+// where they have 16 channels, of 3 x 3.
 const std::vector<Case> sum_cases{{{5, 4, 30, 31}, 6, {.stride = 2, .groups = 2}},
                                   {{3, 2, 9, 11}, 7, {.dilation = {1, 2}, .relu = true}},
                                   {{9, 20, 13, 12}, 50, {.stride = {1, 2}}},
-                                  {{64, 6, 14, 14}, 8, {.relu = true}},
+                                  {{64, 5, 14, 14}, 8, {.relu = true}},
                                   {{31, 4, 9, 12}, 6, {.stride = {2, 1}, .padding = {1, 0}, .groups = 2}}};
 const std::vector<Case> winograd_cases{{{9, 20, 12, 12}, 50, {}},
                                        {{1, 64, 14, 14}, 64, {.padding = 1, .relu = true}},
                                        {{31, 17, 10, 12}, 9, {.padding = {1, 0}}},
                                        {{16, 16, 15, 24}, 10, {.relu = true}},
+                                       {{64, 6, 14, 14}, 8, {.relu = true}},
+                                       {{3, 7, 11, 14}, 9, {.padding = 1}},
                                        {{64, 32, 12, 13}, 24, {.groups = 2, .relu = true}}};
 
 std::vector<Case> all_cases() {

@@ -114,6 +114,12 @@ inline std::vector<OpCase> conv2d() {
   add("wide_padding", {1, 16, 5, 6}, 16, 5, {.padding = {4, 3}});
   add("padding_beyond_a_3x3_kernel", {1, 16, 4, 5}, 16, 3, {.padding = {3, 2}});
   add("one_row", {2, 16, 3, 40}, 16, 3);
+  // On the CPU the gradient of x is a convolution: by transforms, and by sums.
+  add("few_filters_5x5", {3, 16, 12, 11}, 6, 5, {.padding = 2});
+  add("few_filters_3x3", {2, 8, 11, 10}, 3, 3, {.padding = 1});
+  add("few_filters_7x7", {1, 6, 9, 9}, 2, 7, {.padding = 3});
+  add("few_filters_even_kernel", {2, 4, 16, 15}, 1, 4, {.padding = 1});
+  add("few_filters_in_groups", {3, 12, 8, 9}, 4, {3, 4}, {.padding = {1, 2}, .groups = 2});
   add("lenet_conv1_64", {64, 1, 28, 28}, 20, 5, {}, true, true).benchmark_only = true;
   add("lenet_conv2_64", {64, 20, 12, 12}, 50, 5, {}, true, true).benchmark_only = true;
   add("3x3_64_channels", {16, 64, 56, 56}, 64, 3, {.padding = 1}, true, true).benchmark_only = true;
