@@ -28,8 +28,9 @@ struct Conv2dParameters {
 // and pixels (winograd_suits() and conv2d_transforms.h), it leaves to Winograd's transforms, F(2 x 2, 3 x 3)
 // and F(4 x 2, 5 x 5), for dweight F(2 x 2, 5 x 5). Their rounding errors are about 1 and 6 times those of
 // the sums, 1 and 4 times for dweight, relative to the largest pixel that such a window of the result is
-// computed from. Where a transform meets infinity or NaN, or overflows, the sums are taken instead. Which way
-// is taken does not depend on the batch.
+// computed from. Where a transform meets infinity or NaN, or overflows, the sums are taken instead. dx is a
+// convolution of dy where that suits transforms or dy has few channels; else products are scattered into it.
+// Which way is taken does not depend on the batch.
 //
 // CUDA multiplies im2col matrices by cuBLAS, some images at a time (im2col.h), or leaves it to cuDNN:
 // set_conv2d_algorithm() (conv2d_algorithm.h).

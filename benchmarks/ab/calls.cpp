@@ -137,6 +137,8 @@ extern "C" [[gnu::visibility("default")]] int gnn_ab_begin(int threads) {
   add_conv2d("conv2d_3x3_16_to_16", {32, 16, 32, 32}, 16, 3, {.padding = 1});
   add_conv2d("conv2d_3x3_64_to_64", {32, 64, 16, 16}, 64, 3, {.padding = 1});
   add_conv2d("conv2d_5x5_32_to_32", {32, 32, 16, 16}, 32, 5, {.padding = 2});
+  add_conv2d("conv2d_3x3_16_to_4", {32, 16, 32, 32}, 4, 3, {.padding = 1});
+  add_conv2d("conv2d_5x5_16_to_6", {32, 16, 16, 16}, 6, 5, {.padding = 2});
   for (const std::int64_t batch : {1, 16}) {
     for (const std::int64_t pixels : {3, 4, 5, 7, 8, 14}) {
       add_conv2d("conv2d_3x3_" + std::to_string(pixels) + "_pixels_" + std::to_string(batch),
