@@ -323,7 +323,7 @@ void Conv2dForward::cpu(const Tensor& x, const Tensor& weight, const Tensor& bia
     using T = typename decltype(type)::type;
     const T* added = bias.defined() ? bias.data<T>() : nullptr;
     if (winograd_suits(z)) {
-      forward_by_transforms(z, x.data<T>(), weight.data<T>(), added, y.mutable_data<T>(), x.options());
+      forward_by_windows(z, x.data<T>(), weight.data<T>(), added, y.mutable_data<T>(), x.options());
       return;
     }
     const Tensor padded = with_padding<T>(z, x);

@@ -119,8 +119,8 @@ bool convolution_suits_input_gradient(const Conv2dSizes& z) {
 }
 
 template <class T>
-void forward_by_transforms(const Conv2dSizes& z, const T* x, const T* weight, const T* bias, T* y,
-                           const TensorOptions& options) {
+void forward_by_windows(const Conv2dSizes& z, const T* x, const T* weight, const T* bias, T* y,
+                        const TensorOptions& options) {
   windows_by_positions<T>({.conv = z,
                            .windows = {(z.oh + 1) / 2, (z.ow + 1) / 2},
                            .pooled = false,
@@ -157,7 +157,7 @@ void input_gradient_by_convolution(const Conv2dSizes& z, const T* dy, const T* w
                                        }
                                      }
                                    });
-  forward_by_transforms<T>(input_gradient_convolution(z), dy, to, nullptr, dx, options);
+  forward_by_windows<T>(input_gradient_convolution(z), dy, to, nullptr, dx, options);
 }
 
 bool transforms_suit_weight_gradient(const Conv2dSizes& z) {
@@ -194,10 +194,10 @@ bool weight_gradient_by_transforms(const Conv2dSizes& z, const T* x, const T* dy
   return all_finite;
 }
 
-template void forward_by_transforms(const Conv2dSizes&, const float*, const float*, const float*, float*,
-                                    const TensorOptions&);
-template void forward_by_transforms(const Conv2dSizes&, const double*, const double*, const double*, double*,
-                                    const TensorOptions&);
+template void forward_by_windows(const Conv2dSizes&, const float*, const float*, const float*, float*,
+                                 const TensorOptions&);
+template void forward_by_windows(const Conv2dSizes&, const double*, const double*, const double*, double*,
+                                 const TensorOptions&);
 template void input_gradient_by_convolution(const Conv2dSizes&, const float*, const float*, float*,
                                             const TensorOptions&);
 template void input_gradient_by_convolution(const Conv2dSizes&, const double*, const double*, double*,

@@ -7,10 +7,11 @@
 
 namespace gnn::kernels {
 
-/// y; `bias` may be nullptr. Only where winograd_suits().
+/// y by windows: by transforms where winograd_suits(), else by sums; `bias` may be nullptr. Only where
+/// windows_have_offsets().
 template <class T>
-void forward_by_transforms(const Conv2dSizes& sizes, const T* x, const T* weight, const T* bias, T* y,
-                           const TensorOptions& options);
+void forward_by_windows(const Conv2dSizes& sizes, const T* x, const T* weight, const T* bias, T* y,
+                        const TensorOptions& options);
 
 /// True where a convolution of dy gives dx (the stride and the dilation are 1, and the padding is smaller
 /// than the kernel) and is the better way: it suits transforms, or dy has few channels.
