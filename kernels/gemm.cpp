@@ -5,6 +5,7 @@
 #include "gnn/core/check.h"
 #include "gnn/kernels/activation_math.h"
 #include "gnn/kernels/gemm_call.h"
+#include "gnn/kernels/gemm_nonzeros.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
 #include "gnn/kernels/transpose_tile.h"
@@ -16,6 +17,8 @@ namespace {
 /// Rows of the left matrix that a thread multiplies at a time: 256 × gemm_depth floats are 128 KiB, which the
 /// second-level cache holds while the panels of a unit pass by.
 constexpr std::int64_t block_rows = 256;
+/// The same where the left matrix is listed: the lists, 128 KiB, are to stay there.
+constexpr std::int64_t listed_block_rows = 128;
 /// The same for a product that is turned over, whose panel is packed again for every block; the sums of a
 /// block, 512 × 64 floats, are 128 KiB.
 constexpr std::int64_t turned_block_rows = 512;
@@ -53,6 +56,41 @@ template <class T>
   }
 }
 
+/// A block of op(a), whose rows lie `left_stride` apart in `left` if it was transposed.
+template <class T>
+[[gnu::always_inline]] inline const T* left_block(const GemmCall<T>& call, std::int64_t row_begin,
+                                                  std::int64_t rows, std::int64_t depth_begin,
+                                                  std::int64_t depth, T* left) {
+  if (!call.a.transposed) return call.a.data + row_begin * call.a.stride + depth_begin;
+  transpose_into(call.a.data + depth_begin * call.a.stride + row_begin, call.a.stride, depth, rows, left,
+                 left_stride);
+  return left;
+}
+
+/// Columns of op(b) from `j` on as a panel.
+template <class T>
+[[gnu::always_inline]] inline void pack_right(const GemmCall<T>& call, std::int64_t depth_begin,
+                                              std::int64_t depth, std::int64_t j, std::int64_t columns,
+                                              std::int64_t width, T* panel) {
+  const std::int64_t offset =
+      call.b.transposed ? j * call.b.stride + depth_begin : depth_begin * call.b.stride + j;
+  pack_panel<T>({call.b.data + offset, call.b.stride, call.b.transposed}, depth, columns, width, call.alpha,
+                panel);
+}
+
+/// The start of a block of sums, c's columns from `j` on and depth from `depth_begin` on: c itself, the bias,
+/// or nothing.
+template <class Block, class T>
+[[gnu::always_inline]] inline void set_start(const GemmCall<T>& call, std::int64_t depth_begin, std::int64_t j,
+                                             Block& block) {
+  if (depth_begin > 0 || call.beta != 0) {
+    block.start = block.c;
+    block.start_stride = call.c_stride;
+  } else if (call.column_bias != nullptr) {
+    block.start = call.column_bias + j;
+  }
+}
+
 /// The part of a product that one thread does at a time: rows × columns of c.
 template <class T>
 [[gnu::always_inline]] inline void multiply_unit(const GemmCall<T>& call, std::int64_t row_begin,
@@ -69,35 +107,63 @@ template <class T>
   std::int64_t depth_begin = 0;
   do {  // once at least: without depth the result is its start
     const std::int64_t depth = std::min(gemm_depth, call.k - depth_begin);
-    if (call.a.transposed) {
-      transpose_into(call.a.data + depth_begin * call.a.stride + row_begin, call.a.stride, depth, rows, left,
-                     left_stride);
-    }
+    GemmBlock<T> block{};
+    block.a = left_block(call, row_begin, rows, depth_begin, depth, left);
+    block.rows = row_offsets;
+    block.row_count = rows;
+    block.depth = depth;
+    block.b = panel;
+    block.c_stride = call.c_stride;
     for (std::int64_t j = column_begin; j < column_begin + columns; j += width) {
-      const std::int64_t panel_size = std::min(width, column_begin + columns - j);
-      const std::int64_t b_offset =
-          call.b.transposed ? j * call.b.stride + depth_begin : depth_begin * call.b.stride + j;
-      pack_panel<T>({call.b.data + b_offset, call.b.stride, call.b.transposed}, depth, panel_size, width,
-                    call.alpha, panel);
-      GemmBlock<T> block{};
-      block.a = call.a.transposed ? left : call.a.data + row_begin * call.a.stride + depth_begin;
-      block.rows = row_offsets;
-      block.row_count = rows;
-      block.depth = depth;
-      block.b = panel;
-      block.columns = panel_size;
+      block.columns = std::min(width, column_begin + columns - j);
+      pack_right(call, depth_begin, depth, j, block.columns, width, panel);
       block.c = call.c + row_begin * call.c_stride + j;
-      block.c_stride = call.c_stride;
-      if (depth_begin > 0 || call.beta != 0) {
-        block.start = block.c;
-        block.start_stride = call.c_stride;
-      } else if (call.column_bias != nullptr) {
-        block.start = call.column_bias + j;
-      }
+      set_start(call, depth_begin, j, block);
       multiply_block(block);
     }
     depth_begin += gemm_depth;
   } while (depth_begin < call.k);
+  activate(call, call.c + row_begin * call.c_stride + column_begin, call.c_stride, rows, columns);
+}
+
+/// The same out of lists of the left matrix's elements that are not zero; k > 0.
+template <class T>
+[[gnu::always_inline]] inline void multiply_listed_unit(const GemmCall<T>& call, std::int64_t row_begin,
+                                                        std::int64_t rows, std::int64_t column_begin,
+                                                        std::int64_t columns) {
+  alignas(64) T panel[gemm_depth * max_panel_columns];
+  alignas(64) T left[listed_block_rows * left_stride];
+  T factors[listed_block_rows * term_list_size];
+  std::int32_t places[listed_block_rows * term_list_size];
+  std::int32_t counts[listed_block_rows];
+
+  for (std::int64_t depth_begin = 0; depth_begin < call.k; depth_begin += gemm_depth) {
+    const std::int64_t depth = std::min(gemm_depth, call.k - depth_begin);
+    const std::int64_t width = term_panel_columns<T>(depth);
+    const LeftBlock<T> source{left_block(call, row_begin, rows, depth_begin, depth, left),
+                              call.a.transposed ? left_stride : call.a.stride,
+                              rows,
+                              depth,
+                              width,
+                              {factors, places, counts}};
+    TermBlock<T> block{};
+    block.lists = source.lists;
+    block.row_count = rows;
+    block.b = panel;
+    block.c_stride = call.c_stride;
+    enum class Listed { nothing, nonzeros, all } listed = Listed::nothing;
+    for (std::int64_t j = column_begin; j < column_begin + columns; j += width) {
+      block.columns = std::min(width, column_begin + columns - j);
+      pack_right(call, depth_begin, depth, j, block.columns, width, panel);
+      // 0 · b is not zero where b is infinite or NaN.
+      const Listed wanted = all_finite(panel, depth * width) ? Listed::nonzeros : Listed::all;
+      if (listed != wanted) wanted == Listed::all ? list_all(source) : list_nonzeros(source);
+      listed = wanted;
+      block.c = call.c + row_begin * call.c_stride + j;
+      set_start(call, depth_begin, j, block);
+      multiply_terms(block);
+    }
+  }
   activate(call, call.c + row_begin * call.c_stride + column_begin, call.c_stride, rows, columns);
 }
 
@@ -108,6 +174,9 @@ template <class T>
                                                         std::int64_t rows, std::int64_t column_begin,
                                                         std::int64_t columns) {
   const std::int64_t width = panel_columns<T>();
+  // Whole vectors, on every CPU: a small batch does not fill the panel.
+  constexpr std::int64_t most_lanes = 64 / sizeof(T);
+  const std::int64_t computed = std::min(width, (columns + most_lanes - 1) / most_lanes * most_lanes);
   alignas(64) T panel[gemm_depth * max_panel_columns];
   alignas(64) T turned[turned_block_rows * max_panel_columns];
   std::int64_t row_offsets[turned_block_rows];
@@ -125,7 +194,7 @@ template <class T>
     block.row_count = rows;
     block.depth = depth;
     block.b = panel;
-    block.columns = width;
+    block.columns = computed;
     block.c = turned;
     block.c_stride = width;
     if (depth_begin > 0) {
@@ -224,17 +293,20 @@ void gemm_cpu(const GemmCall<T>& call) {
   if (call.beta != 0 && (call.beta != 1 || call.column_bias != nullptr)) scale_start(call);
 
   // How the work is cut changes no result (see gemm_tile.h), so it may depend on the number of threads.
-  const bool turned = turn_over(call);
+  const bool skip_zeros = has_many_zeros(call);
+  const bool turned = !skip_zeros && turn_over(call);
   const std::int64_t rows = turned ? call.n : call.m;
   const std::int64_t columns = turned ? call.m : call.n;
   const std::int64_t width = panel_columns<T>();
   const std::int64_t panels = (columns + width - 1) / width;
-  const std::int64_t most_rows = turned ? turned_block_rows : block_rows;
+  const std::int64_t most_rows = turned ? turned_block_rows : skip_zeros ? listed_block_rows : block_rows;
   const std::int64_t row_blocks = (rows + most_rows - 1) / most_rows;
+  // What is listed of the left matrix serves all panels of a unit: as many as there are for each thread.
   const std::int64_t group =
-      turned ? 1
-             : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1,
-                                        call.k <= gemm_depth ? shallow_block_panels : block_panels);
+      turned       ? 1
+      : skip_zeros ? std::max<std::int64_t>(call.batch * row_blocks * panels / num_threads(), 1)
+                   : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1,
+                                              call.k <= gemm_depth ? shallow_block_panels : block_panels);
   std::int64_t groups = (panels + group - 1) / group;
   // Few panels and many rows (a tall product): shorter blocks of rows keep all threads busy.
   const std::int64_t threads = num_threads();
@@ -263,7 +335,9 @@ void gemm_cpu(const GemmCall<T>& call) {
       one.a.data += index * call.a_step;
       one.b.data += index * call.b_step;
       one.c += index * call.c_step;
-      if (turned) {
+      if (skip_zeros) {
+        multiply_listed_unit(one, row_begin, row_count, column, column_end - column);
+      } else if (turned) {
         multiply_turned_unit(one, row_begin, row_count, column, column_end - column);
       } else {
         multiply_unit(one, row_begin, row_count, column, column_end - column);

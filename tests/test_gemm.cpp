@@ -5,7 +5,11 @@
 
 #include "gnn/core/error.h"
 #include "gnn/kernels/gemm.h"
+#include "gnn/kernels/gemm_call.h"
+#include "gnn/kernels/gemm_nonzeros.h"
 #include "gnn/kernels/run.h"
+#include "gnn/layers/copy.h"
+#include "gnn/layers/views.h"
 #include "support/errors.h"
 #include "support/op_check.h"
 
@@ -65,6 +69,114 @@ TEST_P(GemmOnDevice, NanAndInfinityGoThrough) {
   const std::vector<float> c = matmul(a, b).to_vector<float>();
   EXPECT_EQ(c[0], inf);
   EXPECT_TRUE(std::isnan(c[2]));
+}
+
+template <class T>
+class GemmWithZeros : public ::testing::Test {
+ protected:
+  static Tensor tensor(const Shape& shape, std::vector<double> values) {
+    return to_tensor({shape, std::move(values)}, dtype_of<T>);
+  }
+  /// The product into c, all at once, or by few columns of c at a time, which leaves no zero out.
+  static std::vector<T> product(const Tensor& a, const Tensor& b, Tensor c,
+                                const kernels::GemmOptions& options, bool at_once) {
+    c = clone(c);
+    const kernels::GemmCall<T> whole = kernels::make_gemm_call<T>(a, b, c, options);
+    const std::int64_t step = at_once ? whole.n : 8;
+    for (std::int64_t j = 0; j < whole.n; j += step) {
+      kernels::GemmCall<T> part = whole;
+      part.n = std::min(step, whole.n - j);
+      part.b.data += whole.b.transposed ? j * whole.b.stride : j;
+      part.c += j;
+      EXPECT_EQ(kernels::has_many_zeros(part), at_once);
+      kernels::gemm_cpu(part);
+    }
+    return c.to_vector<T>();
+  }
+};
+using FloatingTypes = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(GemmWithZeros, FloatingTypes);
+
+TYPED_TEST(GemmWithZeros, GivesTheSameBits) {
+  struct Sizes {
+    std::int64_t m, n, k;
+  };
+  const int before = num_threads();
+  for (const Sizes s : {Sizes{64, 800, 500}, Sizes{500, 800, 64}, Sizes{300, 130, 200}, Sizes{40, 77, 17}}) {
+    for (const bool trans_a : {false, true}) {
+      for (const bool trans_b : {false, true}) {
+        for (const double beta : {0.0, 1.0, 0.5}) {
+          const kernels::GemmOptions options{trans_a, trans_b, beta == 0 ? 1.0 : -0.75, beta};
+          const Tensor a = this->tensor(trans_a ? Shape{s.k, s.m} : Shape{s.m, s.k},
+                                        cases::values_with_zeros(s.m * s.k, 0.3, 1));
+          const Tensor b = this->tensor(trans_b ? Shape{s.n, s.k} : Shape{s.k, s.n},
+                                        random_values(s.k * s.n, -1, 1, 2));
+          const Tensor c = this->tensor({s.m, s.n}, random_values(s.m * s.n, -1, 1, 3));
+          const std::vector<TypeParam> want = this->product(a, b, c, options, false);
+          for (const int threads : {1, 2, 7}) {
+            set_num_threads(threads);
+            EXPECT_EQ(this->product(a, b, c, options, true), want)
+                << s.m << "x" << s.n << "x" << s.k << (trans_a ? " t" : " n") << (trans_b ? "t" : "n")
+                << ", beta " << beta << ", " << threads << " threads";
+          }
+          set_num_threads(before);
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(GemmWithZeros, ZeroTimesWhatIsNotFiniteIsNaN) {
+  constexpr std::int64_t m = 40;
+  constexpr std::int64_t n = 300;
+  constexpr std::int64_t k = 150;
+  const double inf = std::numeric_limits<double>::infinity();
+  std::vector<double> left = cases::values_with_zeros(m * k, 0.3, 1);
+  for (const std::int64_t p : {5, 149}) left[static_cast<std::size_t>(2 * k + p)] = 0;
+  std::vector<double> right = random_values(k * n, -1, 1, 2);
+  right[5 * n + 70] = inf;                // in the middle of a panel
+  right[149 * n + n - 1] = std::nan("");  // in the last one
+  const Tensor a = this->tensor({m, k}, left);
+  const Tensor b = this->tensor({k, n}, right);
+  const Tensor c = this->tensor({m, n}, std::vector<double>(m * n, 0));
+  const std::vector<TypeParam> got = this->product(a, b, c, {}, true);
+  const std::vector<TypeParam> want = this->product(a, b, c, {}, false);
+  EXPECT_TRUE(std::isnan(got[2 * n + 70]));
+  EXPECT_TRUE(std::isnan(got[2 * n + n - 1]));
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(want[i])) {
+      EXPECT_TRUE(std::isnan(got[i])) << "element " << i;
+    } else {
+      EXPECT_EQ(got[i], want[i]) << "element " << i;
+    }
+  }
+}
+
+/// -0 is a zero, too, and a row may have nothing else, or a product that is too small for its type.
+TYPED_TEST(GemmWithZeros, ZeroHasNoSign) {
+  const double smallest = static_cast<double>(std::numeric_limits<TypeParam>::min());
+  std::vector<double> left(40 * 30, -0.0);
+  left[3 * 30] = smallest;
+  const Tensor a = this->tensor({40, 30}, left);
+  const Tensor b = this->tensor({30, 200}, std::vector<double>(30 * 200, -smallest));
+  const Tensor c = this->tensor({40, 200}, std::vector<double>(40 * 200, std::nan("")));
+  for (const bool at_once : {false, true}) {
+    for (const TypeParam value : this->product(a, b, c, {}, at_once)) {
+      EXPECT_EQ(value, TypeParam{0});
+      EXPECT_FALSE(std::signbit(value));
+    }
+  }
+}
+
+/// A small batch is turned over and fills a part of a panel only.
+TEST(Gemm, SmallBatchesHaveTheSameBitsAsTheirRowsInALargeOne) {
+  const Tensor x = random_tensor({130, 300}, 1);
+  const Tensor weight = random_tensor({70, 300}, 2);
+  const std::vector<float> all = matmul(x, weight, {.trans_b = true}).to_vector<float>();
+  for (const std::int64_t batch : {2, 7, 8, 9, 16, 17, 63, 65, 100}) {
+    const std::vector<float> some = matmul(slice(x, 0, batch), weight, {.trans_b = true}).to_vector<float>();
+    EXPECT_EQ(some, std::vector<float>(all.begin(), all.begin() + batch * 70)) << batch << " rows";
+  }
 }
 
 TEST(Gemm, ErrorsNameShapesAndDtypes) {

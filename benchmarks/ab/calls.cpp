@@ -98,11 +98,12 @@ void add_conv2d_pool(const std::string& name, const Shape& image, std::int64_t c
                      }});
 }
 
-/// The three products of a linear layer.
-void add_linear(const std::string& name, std::int64_t batch, std::int64_t in, std::int64_t out) {
-  const Tensor x = randn({batch, in});
+/// The three products of a linear layer, of whose input and gradient only that share is not zero.
+void add_linear(const std::string& name, std::int64_t batch, std::int64_t in, std::int64_t out,
+                double share = 1) {
+  const Tensor x = dropout(randn({batch, in}), 1 - share);
   const Tensor weight = randn({out, in});
-  const Tensor dy = randn({batch, out});
+  const Tensor dy = dropout(randn({batch, out}), 1 - share);
   calls().push_back({name + "_forward", [=, y = empty_like(dy)]() mutable {
                        kernels::Gemm::cpu(x, weight, y, {.trans_b = true});
                      }});
@@ -147,6 +148,9 @@ extern "C" [[gnu::visibility("default")]] int gnn_ab_begin(int threads) {
   }
   add_linear("linear_800_500", 64, 800, 500);
   add_linear("linear_784_512", 64, 784, 512);
+  add_linear("linear_800_500_half_zeros", 64, 800, 500, 0.5);
+  add_linear("linear_800_500_of_16", 16, 800, 500);
+  add_linear("linear_800_500_of_4", 4, 800, 500);
   return static_cast<int>(calls().size());
 }
 

@@ -49,6 +49,13 @@ inline void use_small_values(OpCase& op_case) {
   }
 }
 
+/// What ReLU makes of values in [-1, 1], shifted: that share of them is not zero.
+inline std::vector<double> values_with_zeros(std::int64_t count, double share, std::uint64_t seed) {
+  std::vector<double> values = random_values(count, 0, 1, seed);
+  for (double& value : values) value = std::max(0.0, value - (1 - share));
+  return values;
+}
+
 inline std::vector<OpCase> gemm() {
   std::vector<OpCase> table;
   const auto add = [&](const std::string& name, const Shape& a, const Shape& b, MatmulOptions options = {},
@@ -104,8 +111,23 @@ inline std::vector<OpCase> gemm() {
       add("shared_b_" + flags, {2, a[0], a[1]}, b, {trans_a, trans_b});
     }
   }
-  // A product of a training step of LeNet, and one beyond the caches.
+  // Zeros of the left matrix are left out: in several blocks of rows and of depth, in panels that are not full.
+  for (const bool trans_a : {false, true}) {
+    for (const bool trans_b : {false, true}) {
+      OpCase& zeros = add(std::string("zeros_150x210x290_") + (trans_a ? "t" : "n") + (trans_b ? "t" : "n"),
+                          trans_a ? Shape{290, 150} : Shape{150, 290},
+                          trans_b ? Shape{210, 290} : Shape{290, 210}, {trans_a, trans_b});
+      zeros.inputs[0].values = values_with_zeros(150 * 290, 0.3, 1);
+    }
+  }
+  add("zeros_batch_3_40x130x20", {3, 40, 20}, {3, 20, 130}).inputs[0].values =
+      values_with_zeros(3 * 40 * 20, 0.3, 2);
+  // A product of a training step of LeNet, the weight's gradient behind its ReLU, and one beyond the caches.
   add("64x500x800", {64, 800}, {500, 800}, {.trans_b = true}, true);
+  OpCase& behind_relu = add("500x800x64_half_zeros", {64, 500}, {64, 800}, {.trans_a = true}, true);
+  use_small_values(behind_relu);
+  behind_relu.inputs[0].values = values_with_zeros(64 * 500, 0.5, 3);
+  for (double& value : behind_relu.inputs[0].values) value *= 0.25;
   add("1024x1024x1024", {1024, 1024}, {1024, 1024}, {}, true).benchmark_only = true;
   return table;
 }
