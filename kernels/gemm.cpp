@@ -5,6 +5,7 @@
 #include "gnn/core/check.h"
 #include "gnn/kernels/activation_math.h"
 #include "gnn/kernels/gemm_call.h"
+#include "gnn/kernels/gemm_few_rows.h"
 #include "gnn/kernels/gemm_nonzeros.h"
 #include "gnn/kernels/gemm_tile.h"
 #include "gnn/kernels/parallel.h"
@@ -81,8 +82,8 @@ template <class T>
 /// The start of a block of sums, c's columns from `j` on and depth from `depth_begin` on: c itself, the bias,
 /// or nothing.
 template <class Block, class T>
-[[gnu::always_inline]] inline void set_start(const GemmCall<T>& call, std::int64_t depth_begin, std::int64_t j,
-                                             Block& block) {
+[[gnu::always_inline]] inline void set_start(const GemmCall<T>& call, std::int64_t depth_begin,
+                                             std::int64_t j, Block& block) {
   if (depth_begin > 0 || call.beta != 0) {
     block.start = block.c;
     block.start_stride = call.c_stride;
@@ -233,43 +234,6 @@ bool turn_over(const GemmCall<T>& call) {
   return packed(call.n, call.m, turned_block_rows) + 2 * call.m * call.n < packed(call.m, call.n, block_rows);
 }
 
-/// One row times the rows of b: every element of b is used once, so packing it would cost more than the
-/// product. Sixteen interleaved sums each, on every CPU, then added up in pairs.
-template <class T>
-void multiply_row(const GemmCall<T>& call) {
-  constexpr int parts = 16;
-  constexpr int bytes = parts * static_cast<int>(sizeof(T));
-  constexpr std::int64_t most_rows = 4;  // at a time: a sum alone would wait for itself
-  using Vector = typename VectorOf<T, bytes>::type;
-  parallel_for(call.n, 250000 / (call.k + 1) + 1, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t j = begin; j < end; j += most_rows) {
-      const std::int64_t rows = std::min(most_rows, end - j);
-      const T* row[most_rows];
-      for (std::int64_t r = 0; r < most_rows; ++r) {
-        row[r] = call.b.data + (j + std::min(r, rows - 1)) * call.b.stride;
-      }
-      Vector sums[most_rows] = {};
-      std::int64_t p = 0;
-      for (; p + parts <= call.k; p += parts) {
-        const Vector left = vector_at<bytes>(call.a.data + p);
-#pragma GCC unroll 4
-        for (std::int64_t r = 0; r < most_rows; ++r) sums[r] += left * vector_at<bytes>(row[r] + p);
-      }
-      for (std::int64_t r = 0; r < rows; ++r) {
-        T part[parts];
-        vector_at<bytes>(part) = sums[r];
-        for (std::int64_t rest = p; rest < call.k; ++rest) part[rest - p] += call.a.data[rest] * row[r][rest];
-        for (int width = parts / 2; width > 0; width /= 2) {
-          for (int i = 0; i < width; ++i) part[i] += part[i + width];
-        }
-        const T bias = call.column_bias != nullptr ? call.column_bias[j + r] : T{0};
-        call.c[j + r] = call.alpha * part[0] + bias;
-      }
-      activate(call, call.c + j, rows, 1, rows);
-    }
-  });
-}
-
 /// c = beta · c + bias, for a product that then adds to it.
 template <class T>
 void scale_start(const GemmCall<T>& call) {
@@ -289,7 +253,7 @@ void scale_start(const GemmCall<T>& call) {
 template <class T>
 void gemm_cpu(const GemmCall<T>& call) {
   if (call.batch == 0 || call.m == 0 || call.n == 0) return;
-  if (call.m == 1 && call.b.transposed && call.batch == 1 && call.beta == 0) return multiply_row(call);
+  if (has_few_rows(call)) return multiply_few_rows(call);
   if (call.beta != 0 && (call.beta != 1 || call.column_bias != nullptr)) scale_start(call);
 
   // How the work is cut changes no result (see gemm_tile.h), so it may depend on the number of threads.

@@ -9,13 +9,13 @@
 // behind them. The terms of the zeros are left out. Not installed.
 //
 // The other terms are added in the same order as multiply_block() does, so that results are the same to the
-// last bit: x + 0 · b = x for every finite b. Where b is not finite, all terms are taken. Leaving out the terms
-// of ReLU's zeros on CPUs is Gong et al., "SparseTrain", PACT 2020.
+// last bit: x + 0 · b = x for every finite b. Where b is not finite, all terms are taken. Leaving out the
+// terms of ReLU's zeros on CPUs is Gong et al., "SparseTrain", PACT 2020.
 
 namespace gnn::kernels {
 
-/// True when the zeros of the call's left matrix, estimated from a sample, are so many that lists of the others
-/// pay.
+/// True when the zeros of the call's left matrix, estimated from a sample, are so many that lists of the
+/// others pay.
 template <class T>
 bool has_many_zeros(const GemmCall<T>& call);
 

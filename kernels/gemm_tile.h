@@ -7,8 +7,8 @@
 // libgnn multiplies with tile kernels of its own rather than a BLAS: they read the left matrix through two
 // lists of offsets, so that convolutions need no im2col matrix in memory; small products, which is what a
 // small network is made of, cost no call overhead; and sums are always taken in the same order, whatever the
-// number of threads, the cutting into tiles or the width of the vectors. (A product of a single row,
-// gemm.cpp, has an order of its own, as independent of those.)
+// number of threads, the cutting into tiles or the width of the vectors. (A product of a few rows,
+// gemm_few_rows.h, has an order of its own, as independent of those.)
 
 namespace gnn::kernels {
 

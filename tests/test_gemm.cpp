@@ -109,8 +109,8 @@ TYPED_TEST(GemmWithZeros, GivesTheSameBits) {
           const kernels::GemmOptions options{trans_a, trans_b, beta == 0 ? 1.0 : -0.75, beta};
           const Tensor a = this->tensor(trans_a ? Shape{s.k, s.m} : Shape{s.m, s.k},
                                         cases::values_with_zeros(s.m * s.k, 0.3, 1));
-          const Tensor b = this->tensor(trans_b ? Shape{s.n, s.k} : Shape{s.k, s.n},
-                                        random_values(s.k * s.n, -1, 1, 2));
+          const Tensor b =
+              this->tensor(trans_b ? Shape{s.n, s.k} : Shape{s.k, s.n}, random_values(s.k * s.n, -1, 1, 2));
           const Tensor c = this->tensor({s.m, s.n}, random_values(s.m * s.n, -1, 1, 3));
           const std::vector<TypeParam> want = this->product(a, b, c, options, false);
           for (const int threads : {1, 2, 7}) {
@@ -168,15 +168,29 @@ TYPED_TEST(GemmWithZeros, ZeroHasNoSign) {
   }
 }
 
-/// A small batch is turned over and fills a part of a panel only.
-TEST(Gemm, SmallBatchesHaveTheSameBitsAsTheirRowsInALargeOne) {
-  const Tensor x = random_tensor({130, 300}, 1);
-  const Tensor weight = random_tensor({70, 300}, 2);
-  const std::vector<float> all = matmul(x, weight, {.trans_b = true}).to_vector<float>();
-  for (const std::int64_t batch : {2, 7, 8, 9, 16, 17, 63, 65, 100}) {
-    const std::vector<float> some = matmul(slice(x, 0, batch), weight, {.trans_b = true}).to_vector<float>();
-    EXPECT_EQ(some, std::vector<float>(all.begin(), all.begin() + batch * 70)) << batch << " rows";
+/// A batch of a few rows is multiplied in one way, a larger one, which may fill a part of a panel only, in
+/// another.
+TEST(Gemm, SamplesOfABatchDoNotDependOnTheOthers) {
+  const int before = num_threads();
+  for (const std::int64_t k : {300, 20, 16, 5}) {
+    const Tensor x = random_tensor({130, k}, 1);
+    const Tensor weight = random_tensor({75, k}, 2);
+    const auto product = [&](std::int64_t batch) {
+      return matmul(slice(x, 0, batch), weight, {.trans_b = true}).to_vector<float>();
+    };
+    set_num_threads(1);
+    const std::vector<float> few = product(8);
+    const std::vector<float> many = product(130);
+    for (const int threads : {1, 3}) {
+      set_num_threads(threads);
+      for (const std::int64_t batch : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 63, 65, 100, 130}) {
+        const std::vector<float>& all = batch <= 8 ? few : many;
+        EXPECT_EQ(product(batch), std::vector<float>(all.begin(), all.begin() + batch * 75))
+            << batch << " rows, depth " << k << ", " << threads << " threads";
+      }
+    }
   }
+  set_num_threads(before);
 }
 
 TEST(Gemm, ErrorsNameShapesAndDtypes) {

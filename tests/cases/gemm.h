@@ -99,6 +99,12 @@ inline std::vector<OpCase> gemm() {
   add("1x1023x9", {1, 9}, {9, 1023});
   add("9x9x1023", {9, 1023}, {1023, 9});
   add("9x1100x150_nt", {9, 150}, {1100, 150}, {.trans_b = true});  // turned over, in several blocks of rows
+  for (const std::int64_t rows : {2, 3, 6, 8}) {  // few rows, for each number of rows and columns of a tile
+    for (const std::int64_t k : {7, 16, 45}) {
+      add(std::to_string(rows) + "x" + std::to_string(27 + rows) + "x" + std::to_string(k) + "_nt", {rows, k},
+          {27 + rows, k}, {.trans_b = true});
+    }
+  }
   add("batch_3_4x6x5", {3, 4, 5}, {3, 5, 6});
   add("batch_3_4x6x5_tt", {3, 5, 4}, {3, 6, 5}, {true, true});
   add("batch_0", {0, 4, 5}, {0, 5, 6});
@@ -111,7 +117,8 @@ inline std::vector<OpCase> gemm() {
       add("shared_b_" + flags, {2, a[0], a[1]}, b, {trans_a, trans_b});
     }
   }
-  // Zeros of the left matrix are left out: in several blocks of rows and of depth, in panels that are not full.
+  // Zeros of the left matrix are left out: in several blocks of rows and of depth, in panels that are not
+  // full.
   for (const bool trans_a : {false, true}) {
     for (const bool trans_b : {false, true}) {
       OpCase& zeros = add(std::string("zeros_150x210x290_") + (trans_a ? "t" : "n") + (trans_b ? "t" : "n"),
