@@ -272,9 +272,10 @@ void gemm_cpu(const GemmCall<T>& call) {
                    : std::clamp<std::int64_t>(call.batch * row_blocks * panels / (2 * num_threads()), 1,
                                               call.k <= gemm_depth ? shallow_block_panels : block_panels);
   std::int64_t groups = (panels + group - 1) / group;
-  // Few panels and many rows (a tall product): shorter blocks of rows keep all threads busy.
+  // Few panels and many rows (a tall product): shorter blocks of rows keep all threads busy. With lists no
+  // more than that: each packs the right matrix again.
   const std::int64_t threads = num_threads();
-  const std::int64_t most_pieces = threads == 1 ? 1 : 2 * threads;
+  const std::int64_t most_pieces = threads == 1 ? 1 : skip_zeros ? threads : 2 * threads;
   const std::int64_t wanted = std::min<std::int64_t>(most_pieces, (rows + 31) / 32);
   const std::int64_t row_pieces =
       std::max(row_blocks, std::min(wanted, (wanted + call.batch * groups - 1) / (call.batch * groups)));
