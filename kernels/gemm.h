@@ -20,7 +20,8 @@ struct GemmOptions {
 /// Products are accumulated in the tensors' dtype, on CUDA without TensorFloat-32 unless
 /// set_float32_matmul_precision allows it. The result depends neither on the number of threads nor on the
 /// stream; it is bitwise the same on every run on the same kind of device. The CPU is faster where op(a) has
-/// many zeros, with the same bits: it leaves their terms out, but not those where b is infinite or NaN. Throws ShapeError or DTypeError for matrices that do not fit.
+/// many zeros, with the same bits: it leaves their terms out, but not those where b is infinite or NaN.
+/// Throws ShapeError or DTypeError for matrices that do not fit.
 struct GNN_API Gemm {
   static constexpr const char* name = "gemm";
   static void cpu(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options = {});

@@ -11,9 +11,6 @@
 namespace gnn::kernels {
 namespace {
 
-/// More rows are worth packing on AVX-512; with narrower vectors about six are. The same on all, so that the
-/// order of sums is.
-constexpr std::int64_t few_rows = 8;
 /// Sums that every sum is cut into.
 constexpr int parts = 16;
 constexpr int most_tile_rows = 4;
@@ -156,30 +153,44 @@ const RowKernels<T>& row_kernels() {
 
 template <class T>
 bool has_few_rows(const GemmCall<T>& call) {
-  return call.m <= few_rows && call.b.transposed && (!call.a.transposed || call.m == 1) && call.batch == 1 &&
-         call.beta == 0;
+  if (!call.b.transposed || (call.a.transposed && call.m > 1) || call.batch > 1 || call.beta != 0)
+    return false;
+  // Measured; more rows are worth packing. Of columns, whose other way packs less, narrow vectors are too
+  // slow for as many, and so are short sums, which are added up at the end.
+  constexpr std::int64_t few_rows = 8;
+  constexpr std::int64_t few_columns = 4;
+  constexpr std::int64_t few_long_columns = 12;
+  return call.m <= few_rows || call.n <= few_columns ||
+         (cpu_isa() == Isa::avx512 && call.n <= few_long_columns && call.k >= 192);
 }
 
 template <class T>
 void multiply_few_rows(const GemmCall<T>& call) {
   const RowKernels<T>& kernels = row_kernels<T>();
-  const std::int64_t pieces = (call.n + kernels.columns - 1) / kernels.columns;
-  const std::int64_t grain = 250000 / (kernels.columns * call.m * call.k + 1) + 1;
+  // Threads share the longer side, whose elements are read once: `few` rows times those of `many`.
+  const bool many_columns = call.n >= call.m;
+  const Matrix<T> few = many_columns ? call.a : call.b;
+  const Matrix<T> many = many_columns ? call.b : call.a;
+  const std::int64_t few_count = std::min(call.m, call.n);
+  const std::int64_t many_count = std::max(call.m, call.n);
+  const std::int64_t pieces = (many_count + kernels.columns - 1) / kernels.columns;
+  const std::int64_t grain = 250000 / (kernels.columns * few_count * call.k + 1) + 1;
   parallel_for<Isa::base>(pieces, grain, [=, &kernels](std::int64_t begin, std::int64_t end) {
     T sums[most_tile_rows * most_tile_columns];
     for (std::int64_t piece = begin; piece < end; ++piece) {
       const std::int64_t j = piece * kernels.columns;
-      const std::int64_t columns = std::min<std::int64_t>(kernels.columns, call.n - j);
-      for (std::int64_t i = 0; i < call.m; i += kernels.rows) {
-        const std::int64_t rows = std::min<std::int64_t>(kernels.rows, call.m - i);
-        kernels.run[rows - 1][columns - 1]({call.a.data + i * call.a.stride, call.a.stride,
-                                            call.b.data + j * call.b.stride, call.b.stride, call.k, sums});
+      const std::int64_t columns = std::min<std::int64_t>(kernels.columns, many_count - j);
+      for (std::int64_t i = 0; i < few_count; i += kernels.rows) {
+        const std::int64_t rows = std::min<std::int64_t>(kernels.rows, few_count - i);
+        kernels.run[rows - 1][columns - 1](
+            {few.data + i * few.stride, few.stride, many.data + j * many.stride, many.stride, call.k, sums});
         for (std::int64_t r = 0; r < rows; ++r) {
-          T* const c = call.c + (i + r) * call.c_stride + j;
           for (std::int64_t q = 0; q < columns; ++q) {
-            const T bias = call.column_bias != nullptr ? call.column_bias[j + q] : T{0};
+            const std::int64_t row = many_columns ? i + r : j + q;
+            const std::int64_t column = many_columns ? j + q : i + r;
+            const T bias = call.column_bias != nullptr ? call.column_bias[column] : T{0};
             const T value = call.alpha * sums[r * most_tile_columns + q] + bias;
-            c[q] = call.relu ? Relu<T>{}.value(value) : value;
+            call.c[row * call.c_stride + column] = call.relu ? Relu<T>{}.value(value) : value;
           }
         }
       }

@@ -4,9 +4,9 @@
 
 namespace gnn::kernels {
 
-/// True for a product of so few rows with a matrix of rows that lie side by side, a small batch times a
-/// weight, that packing the weight, every element of which is used once for each row, would cost more than it
-/// saves.
+/// True for a product of rows with rows that lie side by side where either are so few, as a small batch or a
+/// weight for few classes are, that packing the others, every element of which is used once for each of the
+/// few, would cost more than it saves.
 template <class T>
 bool has_few_rows(const GemmCall<T>& call);
 

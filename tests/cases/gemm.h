@@ -99,11 +99,15 @@ inline std::vector<OpCase> gemm() {
   add("1x1023x9", {1, 9}, {9, 1023});
   add("9x9x1023", {9, 1023}, {1023, 9});
   add("9x1100x150_nt", {9, 150}, {1100, 150}, {.trans_b = true});  // turned over, in several blocks of rows
-  for (const std::int64_t rows : {2, 3, 6, 8}) {  // few rows, for each number of rows and columns of a tile
+  for (const std::int64_t rows : {2, 3, 6, 8}) {  // few rows or columns: each number of them in a tile
     for (const std::int64_t k : {7, 16, 45}) {
       add(std::to_string(rows) + "x" + std::to_string(27 + rows) + "x" + std::to_string(k) + "_nt", {rows, k},
           {27 + rows, k}, {.trans_b = true});
     }
+  }
+  for (const std::int64_t columns : {1, 3, 4, 5, 10, 12}) {
+    const std::string size = std::to_string(29 + columns) + "x" + std::to_string(columns);
+    add(size + "x200_nt", {29 + columns, 200}, {columns, 200}, {.trans_b = true});
   }
   add("batch_3_4x6x5", {3, 4, 5}, {3, 5, 6});
   add("batch_3_4x6x5_tt", {3, 5, 4}, {3, 6, 5}, {true, true});
