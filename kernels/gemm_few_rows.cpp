@@ -79,22 +79,20 @@ struct MultiplyRows {
     constexpr int vectors = parts / lanes;
     const RowTile<T> s = tile;
     Vector sums[Rows][Columns][vectors] = {};
-    const auto add = [&](const T* a, std::int64_t a_stride, const T* b, std::int64_t b_stride)
-                         [[gnu::always_inline]] {
+    const auto add = [&](const T* a, std::int64_t lda, const T* b, std::int64_t ldb) [[gnu::always_inline]] {
 #pragma GCC unroll 8
-                           for (int v = 0; v < vectors; ++v) {
-                             Vector right[Columns];
+      for (int v = 0; v < vectors; ++v) {
+        Vector right[Columns];
 #pragma GCC unroll 4
-                             for (int j = 0; j < Columns; ++j)
-                               right[j] = vector_at<bytes>(b + j * b_stride + v * lanes);
+        for (int j = 0; j < Columns; ++j) right[j] = vector_at<bytes>(b + j * ldb + v * lanes);
 #pragma GCC unroll 4
-                             for (int i = 0; i < Rows; ++i) {
-                               const Vector left = vector_at<bytes>(a + i * a_stride + v * lanes);
+        for (int i = 0; i < Rows; ++i) {
+          const Vector left = vector_at<bytes>(a + i * lda + v * lanes);
 #pragma GCC unroll 4
-                               for (int j = 0; j < Columns; ++j) sums[i][j][v] += left * right[j];
-                             }
-                           }
-                         };
+          for (int j = 0; j < Columns; ++j) sums[i][j][v] += left * right[j];
+        }
+      }
+    };
     std::int64_t p = 0;
     for (; p + parts <= s.depth; p += parts) add(s.a + p, s.a_stride, s.b + p, s.b_stride);
     if (p < s.depth) {  // the last elements of each row, then zeros
@@ -134,9 +132,11 @@ template <class T>
 const RowKernels<T>& row_kernels() {
   static const RowKernels<T> kernels = for_widest_vectors([](auto constant) {
     constexpr Isa isa = decltype(constant)::value;
-    // 4 x 4 sums of a vector each, or 2 x 2 of two, or 1 x 2 of four, as many as there are registers for.
-    constexpr int rows = isa == Isa::avx512 ? 4 : isa == Isa::avx2 ? 2 : 1;
-    constexpr int columns = isa == Isa::avx512 ? 4 : 2;
+    // Sums for as many registers as leave room for factors: 4 x 4 of a vector each, 2 x 2 of two, 1 x 2 of
+    // four.
+    constexpr int tile = (isa == Isa::avx512 ? 16 : 8) / (parts / lanes_of<T, vector_bytes<isa>>);
+    constexpr int columns = tile >= 8 ? 4 : tile >= 2 ? 2 : 1;
+    constexpr int rows = tile / columns;
     RowKernels<T> table{rows, columns, {}};
     [&]<int... i>(std::integer_sequence<int, i...>) {
       ((table.run[i / columns][i % columns] =
@@ -153,8 +153,8 @@ const RowKernels<T>& row_kernels() {
 
 template <class T>
 bool has_few_rows(const GemmCall<T>& call) {
-  if (!call.b.transposed || (call.a.transposed && call.m > 1) || call.batch > 1 || call.beta != 0)
-    return false;
+  const bool rows = call.b.transposed && (!call.a.transposed || call.m == 1);
+  if (!rows || call.batch > 1 || call.beta != 0) return false;
   // Measured; more rows are worth packing. Of columns, whose other way packs less, narrow vectors are too
   // slow for as many, and so are short sums, which are added up at the end.
   constexpr std::int64_t few_rows = 8;
@@ -167,7 +167,7 @@ bool has_few_rows(const GemmCall<T>& call) {
 template <class T>
 void multiply_few_rows(const GemmCall<T>& call) {
   const RowKernels<T>& kernels = row_kernels<T>();
-  // Threads share the longer side, whose elements are read once: `few` rows times those of `many`.
+  // `few` rows times those of `many`, which the threads share.
   const bool many_columns = call.n >= call.m;
   const Matrix<T> few = many_columns ? call.a : call.b;
   const Matrix<T> many = many_columns ? call.b : call.a;
