@@ -50,15 +50,17 @@ TEST(Linear, LayerComputesWhatTheFunctionDoes) {
   EXPECT_FALSE(x.grad().defined());
 }
 
-/// Values and gradients of relu(linear(x)) as one op or as two.
-std::vector<std::vector<float>> results_of(bool fused, const Shape& shape, std::int64_t out) {
+/// Values and gradients of relu(linear(x)) as one op or as two; `share` of x is not zero.
+std::vector<std::vector<float>> results_of(bool fused, const Shape& shape, std::int64_t out, double share) {
   const std::int64_t in = shape[1];
   const auto leaf = [](const Shape& of, std::uint64_t seed) {
     Tensor tensor = to_tensor({of, random_values(of.numel(), -1, 1, seed)}, DType::float32);
     tensor.set_requires_grad();
     return tensor;
   };
-  const Tensor x = leaf(shape, 1);
+  Tensor x = share < 1 ? to_tensor({shape, cases::values_with_zeros(shape.numel(), share, 1)}, DType::float32)
+                       : leaf(shape, 1);
+  x.set_requires_grad();
   const Tensor weight = leaf({out, in}, 2);
   const Tensor bias = leaf({out}, 3);
   const Tensor y = fused ? linear_relu(x, weight, bias) : relu(linear(x, weight, bias));
@@ -68,10 +70,16 @@ std::vector<std::vector<float>> results_of(bool fused, const Shape& shape, std::
 }
 
 TEST(Linear, WithReluTheCpuGivesTheSameBits) {
-  // A row, products that are turned over and not, more than one piece of work and of depth.
-  for (const auto& [shape, out] :
-       {std::pair(Shape{1, 300}, 70), {Shape{64, 800}, 500}, {Shape{40, 33}, 10}, {Shape{700, 20}, 130}}) {
-    EXPECT_EQ(results_of(true, shape, out), results_of(false, shape, out)) << shape.to_string();
+  struct Sizes {
+    Shape shape;
+    std::int64_t out;
+    double share = 1;
+  };
+  // A row, products that are turned over and not, more than one piece of work and of depth, zeros.
+  for (const Sizes& s : {Sizes{{1, 300}, 70}, Sizes{{64, 800}, 500}, Sizes{{40, 33}, 10},
+                         Sizes{{700, 20}, 130}, Sizes{{100, 130}, 90, 0.3}}) {
+    EXPECT_EQ(results_of(true, s.shape, s.out, s.share), results_of(false, s.shape, s.out, s.share))
+        << s.shape.to_string();
   }
 }
 

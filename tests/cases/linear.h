@@ -64,6 +64,7 @@ inline std::vector<OpCase> linear() {
     add("1500x3_to_40", {1500, 3}, 40, true, false, relu);  // more rows than CUDA sums in one block
   }
   add("600x2_to_500", {600, 2}, 500);  // more than cuBLAS is asked to sum
+  add("100x130_of_zeros_to_90", {100, 130}, 90).inputs[0].values = values_with_zeros(100 * 130, 0.3, 1);
   // LeNet's two layers, and one beyond the caches.
   use_small_values(add("64x800_to_500", {64, 800}, 500, true, true));
   OpCase& with_relu = add("64x800_to_500", {64, 800}, 500, true, true, true);
