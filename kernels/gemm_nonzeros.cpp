@@ -209,7 +209,7 @@ bool has_many_zeros(const GemmCall<T>& call) {
   // In time of a full product: the terms that are left, which are read from the cache for every row; listing
   // them; and packing the right matrix across its rows, which a product that is turned over need not do.
   const double overhead =
-      0.2 + 12 / static_cast<double>(call.n) + (call.b.transposed ? 10.0 : 2.0) / static_cast<double>(call.m);
+      0.2 + 12 / static_cast<double>(call.n) + (call.b.transposed ? 8.0 : 2.0) / static_cast<double>(call.m);
   constexpr double most = 0.9;
   if (overhead >= most || call.k < 16) return false;
 
